@@ -1,0 +1,101 @@
+//! Remove: forget a connection and every secret of it on this computer. Its keys stay valid on the
+//! server.
+
+use super::{connect::is_stored, live::Live};
+use crate::{
+    ErrorCode, Failure,
+    keychain::{EntryName, KeychainError},
+    keys::{KeyUid, activity::Act},
+    palette_keys::{Change, Connections},
+    ports::{Deed, Ports},
+};
+use std::sync::Arc;
+
+/// Why a connection was not removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoveError {
+    /// A new value of it would be lost.
+    #[error(
+        "The value of \u{201c}{0}\u{201d} was made with this connection and nobody has kept it yet. \
+         Keep it first. Nothing was removed."
+    )]
+    ValueNotKept(String),
+    /// Something below failed; the connection is still there.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl From<RemoveError> for Failure {
+    fn from(error: RemoveError) -> Self {
+        match error {
+            RemoveError::ValueNotKept(_) => {
+                Failure::new(ErrorCode::ValueNotKept, error.to_string())
+            }
+            RemoveError::Failed(failure) => failure,
+        }
+    }
+}
+
+/// Removes a connection: its credential and the stored values of its keys leave the keychain first,
+/// then everything remembered of it is forgotten, except the journal.
+pub(crate) async fn remove(
+    ports: &Arc<Ports>,
+    connections: &Connections,
+    live: &Arc<Live>,
+) -> Result<(), RemoveError> {
+    let _turn = connections.changing.lock().await;
+    let record = live.record();
+    if let Some(held) = ports.held.not_kept().into_iter().find(|held| held.connection == record.id)
+    {
+        return Err(RemoveError::ValueNotKept(held.name));
+    }
+    let deed = Deed::of_connection(Act::RemoveConnection, "Remove its secrets from the keychain");
+    let asked = ports.ask(live, &deed)?;
+    let removed = async {
+        let left = remove_secrets(ports, live).await?;
+        ports.store.remove_connection(&record.id).map_err(|error| error.failure())?;
+        Ok(left)
+    };
+    let left: Result<bool, Failure> = removed.await;
+    match left {
+        Ok(false) => asked.done("Removed, with its secrets in the keychain"),
+        Ok(true) => asked.done("Removed; no keychain answered, so its secrets may still be there"),
+        Err(failure) => {
+            asked.failed(&failure);
+            return Err(failure.into());
+        }
+    }
+    live.sign_out();
+    ports.held.drop_all_of(&record.id);
+    connections.forget(ports, &record.id);
+    ports.tell(Change::Connections);
+    Ok(())
+}
+
+/// Takes credential and values out of the keychain. True when no keychain answered: a connection
+/// must be removable on a computer that has none any more. A locked one can be unlocked, so that is
+/// an error, and nothing is forgotten.
+pub(crate) async fn remove_secrets(ports: &Ports, live: &Live) -> Result<bool, Failure> {
+    let record = live.record();
+    let stored = ports.store.stored_uids(&record.id).map_err(|error| error.failure())?;
+    let values = stored
+        .iter()
+        .filter_map(|uid| KeyUid::new(uid))
+        .map(|uid| EntryName::key_value(&*record.id, uid));
+    let credential = is_stored(&record).then(|| EntryName::credential(&*record.id));
+    let mut absent = false;
+    // The credential last: without it a connection that stays could not sign in.
+    for entry in values.chain(credential) {
+        match ports.keychain.remove(entry).await {
+            Ok(_) | Err(KeychainError::ItemMissing) => {}
+            Err(KeychainError::Absent) => absent = true,
+            Err(error) => return Err(error.failure()),
+        }
+    }
+    if !is_stored(&record) && !record.demo {
+        // One of an earlier time may have stayed behind. It is of no use to anybody, so it is not
+        // worth a failure.
+        let _ = ports.keychain.remove(EntryName::credential(&*record.id)).await;
+    }
+    Ok(absent)
+}

@@ -1,0 +1,303 @@
+//! List: keys joined to people, from the server or from the cache.
+
+use super::{ApiKey, KeyView, create, view_of};
+use crate::{
+    Failure,
+    api::{ApiError, PaletteClient, People, Person},
+    connection::{
+        IdentityView,
+        identity::{self, with_evidence},
+        live::Live,
+    },
+    ports::Ports,
+    store::CachedList,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, sync::Arc};
+use ts_rs::TS;
+
+/// Who the caller is, people and the limit change rarely: they are read again after this time.
+const ABOUT_LASTS: SignedDuration = SignedDuration::from_mins(10);
+
+/// Read the keys of a connection.
+#[derive(Debug, Clone, Deserialize, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ListRequest {
+    /// Id of the connection.
+    pub connection: String,
+    /// False: what is remembered (memory, else disk), at once. True: ask the server.
+    pub refresh: bool,
+}
+
+/// The keys of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyListView {
+    /// Id of the connection.
+    pub connection: String,
+    /// Every key the caller sees, in the server's order.
+    pub keys: Vec<KeyView>,
+    /// People a key may be made for; empty when they may not be read.
+    pub people: Vec<PersonView>,
+    /// When the server last answered (this computer's clock, ms since 1970); none: never.
+    #[ts(type = "number | null")]
+    pub as_of: Option<i64>,
+    /// The last refresh failed: `keys` are the ones of `as_of`.
+    pub problem: Option<crate::Failure>,
+    /// Server clock minus this computer's, in ms.
+    #[ts(type = "number")]
+    pub clock_offset: i64,
+    /// Keys a user may have; none: the limit is not known.
+    pub quota: Option<u32>,
+    /// Keys of the caller.
+    pub own_keys: u32,
+    /// The caller; none: not known yet.
+    pub own_user_uid: Option<String>,
+    /// Creations whose answer was lost and that a person has not settled yet.
+    pub lost_creations: Vec<super::create::LostCreationView>,
+}
+
+/// A person a key may be made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonView {
+    /// Names the person in a creation.
+    pub uid: String,
+    /// First and last name.
+    pub name: String,
+    /// E-mail address.
+    pub email: String,
+    /// Keys this person has, revoked and expired ones included.
+    pub keys: u32,
+}
+
+/// What one reading of a connection gave.
+#[derive(Clone)]
+pub(crate) struct Listed {
+    /// When, by this computer's clock.
+    pub(crate) as_of: Timestamp,
+    /// None when only the identity could be read.
+    pub(crate) keys: Option<Vec<ApiKey>>,
+    pub(crate) identity: IdentityView,
+    pub(crate) people: Option<Vec<Person>>,
+    pub(crate) quota: Option<u32>,
+    pub(crate) clock_offset_ms: i64,
+    /// Why the keys could not be read.
+    pub(crate) problem: Option<Failure>,
+    /// Identity, people and quota are as fresh as the keys.
+    pub(crate) about_read: bool,
+}
+
+impl Listed {
+    pub(crate) fn into_list(self) -> Option<CachedList> {
+        Some(CachedList {
+            as_of: self.as_of,
+            keys: self.keys?,
+            people: self.people,
+            identity: self.identity,
+            quota: self.quota,
+            clock_offset_ms: self.clock_offset_ms,
+        })
+    }
+}
+
+/// What changes rarely.
+pub(crate) struct About {
+    identity: IdentityView,
+    people: Option<Vec<Person>>,
+    quota: Option<u32>,
+}
+
+/// Reads who the caller is, the people and the limit. What may not be read is none; what could not
+/// be read just now stays as it is known.
+async fn read_about(client: &PaletteClient, known: Option<&CachedList>) -> Result<About, ApiError> {
+    let who = identity::identify_with_rights(client).await?;
+    let people = async {
+        if who.rights_known && !who.view.may_list_people {
+            return None;
+        }
+        match client.people().await {
+            Ok(People::Known(people)) => Some(people),
+            Ok(People::Unreadable) => None,
+            Err(_) => known.and_then(|list| list.people.clone()),
+        }
+    };
+    let quota = async {
+        let limit = client.key_limit(&who.view.tenant_uid).await;
+        limit.unwrap_or_else(|_| known.and_then(|list| list.quota))
+    };
+    let (people, quota) = tokio::join!(people, quota);
+    Ok(About { identity: who.view, people, quota })
+}
+
+/// Reads a connection for the first time: who the caller is must be readable, the keys may fail.
+pub(crate) async fn read_first(
+    client: &PaletteClient,
+    now: impl Fn() -> Timestamp,
+) -> Result<Listed, ApiError> {
+    let about = read_about(client, None).await?;
+    let keys = client.list_keys().await;
+    let problem = keys.as_ref().err().map(|error| error.failure());
+    let keys = keys.ok();
+    Ok(Listed {
+        as_of: now(),
+        identity: with_evidence(
+            about.identity,
+            keys.as_deref().unwrap_or_default(),
+            about.people.as_deref(),
+        ),
+        keys,
+        people: about.people,
+        quota: about.quota,
+        clock_offset_ms: client.clock_offset_ms(),
+        problem,
+        about_read: true,
+    })
+}
+
+/// Asks the server; a second call meanwhile joins the first. A failure leaves the list as it was
+/// and is shown beside it.
+pub(crate) async fn refresh(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure> {
+    let (task_ports, task_live) = (Arc::clone(ports), Arc::clone(live));
+    let refreshed = live.refreshing.run(&ports.tasks, "refresh", || async move {
+        let refreshed = read_again(&task_ports, &task_live).await;
+        if let Err(failure) = &refreshed {
+            task_live.refresh_failed(failure.clone());
+        }
+        refreshed
+    });
+    refreshed.await.unwrap_or_else(|| Err(crate::ports::internal("The list was not read.")))
+}
+
+async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure> {
+    let client = live.signed_in(ports).await?;
+    let known = live.known(ports);
+    let since = live.step();
+    let due = live.about_at().is_none_or(|at| ports.now().duration_since(at).abs() >= ABOUT_LASTS);
+    let about = async {
+        match due {
+            true => Some(read_about(&client, known.as_deref()).await),
+            false => None,
+        }
+    };
+    let (keys, about) = tokio::join!(client.list_keys(), about);
+    live.heard(ports, &client, &keys);
+    let keys = keys.map_err(|error| error.failure())?;
+    let about_read = matches!(about, Some(Ok(_)));
+    let about = match (about, &known, live.identity()) {
+        (Some(Ok(about)), ..) => about,
+        (_, Some(list), identity) => About {
+            identity: identity.unwrap_or_else(|| list.identity.clone()),
+            people: list.people.clone(),
+            quota: list.quota,
+        },
+        (_, None, Some(identity)) => About { identity, people: None, quota: None },
+        (Some(Err(error)), None, None) => {
+            live.heard::<()>(ports, &client, &Err(error.clone()));
+            return Err(error.failure());
+        }
+        (None, None, None) => {
+            return Err(crate::ports::internal("Nothing is known of the caller."));
+        }
+    };
+    let identity = with_evidence(about.identity, &keys, about.people.as_deref());
+    live.replace(
+        ports,
+        since,
+        Listed {
+            as_of: ports.now(),
+            keys: Some(keys),
+            identity,
+            people: about.people,
+            quota: about.quota,
+            clock_offset_ms: client.clock_offset_ms(),
+            problem: None,
+            about_read,
+        },
+    );
+    remember_signing_key(ports, live);
+    Ok(())
+}
+
+/// Writes down which key signs this app in, as soon as it can only be one: later there may be more.
+fn remember_signing_key(ports: &Ports, live: &Live) {
+    let record = live.record();
+    if record.signing_key_uid.is_some() {
+        return;
+    }
+    let list = live.known(ports);
+    let Some(uid) = live.signing_uid(list.as_deref(), live.server_now(ports)) else { return };
+    live.change_record(|record| record.signing_key_uid = Some(uid));
+    let record = live.record();
+    if !record.demo && ports.store.put_connection(&record).is_err() {
+        tracing::warn!("which key signs in could not be remembered");
+    }
+}
+
+/// The keys of a connection: what is remembered at once, or asked for anew.
+pub(crate) async fn list(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+    request: &ListRequest,
+) -> KeyListView {
+    if request.refresh {
+        // A failure is in the view, beside the keys of the last time.
+        let _ = refresh(ports, live).await;
+    }
+    view(ports, live)
+}
+
+/// The known list as the window sees it.
+pub(crate) fn view(ports: &Ports, live: &Live) -> KeyListView {
+    let lost_creations = create::lost_creations(ports, live);
+    let list = live.known(ports);
+    live.look(ports, |lens| {
+        let keys = list.as_ref().map(|list| &*list.keys).unwrap_or_default();
+        let own = lens.identity.map(|me| &*me.user_uid);
+        KeyListView {
+            connection: live.id(),
+            keys: keys.iter().map(|key| view_of(key, lens)).collect(),
+            people: people(list.as_deref(), lens.identity),
+            as_of: list.as_ref().map(|list| list.as_of.as_millisecond()),
+            problem: live.list_problem(),
+            clock_offset: live.offset_ms(),
+            quota: list.as_ref().and_then(|list| list.quota),
+            own_keys: keys_of(own, keys),
+            own_user_uid: own.map(str::to_owned),
+            lost_creations,
+        }
+    })
+}
+
+/// How many keys a person has; revoked and expired ones count (fact sheet §3.6 \[UNK\]).
+pub(crate) fn keys_of(owner: Option<&str>, keys: &[ApiKey]) -> u32 {
+    let count = keys.iter().filter(|key| Some(&*key.owner_uid) == owner).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// People a key may be made for, by name: nobody unless the caller may make keys for others, and
+/// nobody who may not sign in.
+fn people(list: Option<&CachedList>, me: Option<&IdentityView>) -> Vec<PersonView> {
+    let (Some(list), true) = (list, me.is_some_and(|me| me.may_create_for_others)) else {
+        return Vec::new();
+    };
+    let mut counts: HashMap<&str, u32> = HashMap::new();
+    for key in &list.keys {
+        *counts.entry(&key.owner_uid).or_default() += 1;
+    }
+    let mut people: Vec<PersonView> = list
+        .people
+        .iter()
+        .flatten()
+        .filter(|person| person.active != Some(false))
+        .map(|person| PersonView {
+            uid: person.uid.clone(),
+            name: person.name.clone(),
+            email: person.email.clone(),
+            keys: counts.get(&*person.uid).copied().unwrap_or_default(),
+        })
+        .collect();
+    people.sort_by_cached_key(|person| (person.name.to_lowercase(), person.email.clone()));
+    people
+}

@@ -1,0 +1,99 @@
+//! The last list of each connection, for a start without network, and which values are stored.
+
+use super::{Store, StoreError, packed, text, unpacked};
+use crate::{api::Person, connection::IdentityView, keys::ApiKey};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// The keys of a connection as the server last gave them, with what is needed to show them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CachedList {
+    /// When the server answered, by this computer's clock.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub as_of: Timestamp,
+    /// Every key the caller sees.
+    pub keys: Vec<ApiKey>,
+    /// The people of the tenant; none when they may not be read.
+    pub people: Option<Vec<Person>>,
+    /// Who the caller is.
+    pub identity: IdentityView,
+    /// Keys a user may have; none: the limit is not known.
+    pub quota: Option<u32>,
+    /// Server clock minus this computer's, in ms.
+    pub clock_offset_ms: i64,
+}
+
+impl Store {
+    /// Replaces the remembered list of a connection.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn put_list(&self, connection: &str, list: &CachedList) -> Result<(), StoreError> {
+        let (text, sum) = packed(list)?;
+        self.lock().execute(
+            "INSERT INTO list (connection, as_of, list, sum) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (connection) DO UPDATE SET as_of = ?2, list = ?3, sum = ?4",
+            params![connection, list.as_of.as_millisecond(), text, sum],
+        )?;
+        Ok(())
+    }
+
+    /// The remembered list of a connection. One that cannot be read (damaged, or written by another
+    /// version) counts as none: the next refresh brings it back.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn list(&self, connection: &str) -> Result<Option<CachedList>, StoreError> {
+        let row = self
+            .lock()
+            .query_row("SELECT list, sum FROM list WHERE connection = ?1", [connection], |row| {
+                Ok((text(row, 0)?.unwrap_or_default(), row.get(1)?))
+            })
+            .optional()?;
+        Ok(row.and_then(|(text, sum)| unpacked(&text, sum).ok()))
+    }
+
+    /// The uids of the keys whose values are in the keychain, as far as we wrote them there.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn stored_uids(&self, connection: &str) -> Result<HashSet<String>, StoreError> {
+        let open = self.lock();
+        let mut rows = open.prepare_cached("SELECT uid FROM stored WHERE connection = ?1")?;
+        let uids = rows.query_map([connection], |row| text(row, 0))?;
+        Ok(uids.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// Remembers that the value of a key is in the keychain, under the key's name at that time.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn mark_stored(
+        &self,
+        connection: &str,
+        uid: &str,
+        name: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.lock().execute(
+            "INSERT INTO stored (connection, uid, name, at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (connection, uid) DO UPDATE SET name = ?3, at = ?4",
+            params![connection, uid, name, at.as_millisecond()],
+        )?;
+        Ok(())
+    }
+
+    /// Remembers that the value of a key is not in the keychain any more; false when it was not
+    /// said to be.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn unmark_stored(&self, connection: &str, uid: &str) -> Result<bool, StoreError> {
+        let removed = self
+            .lock()
+            .execute("DELETE FROM stored WHERE connection = ?1 AND uid = ?2", [connection, uid])?;
+        Ok(removed > 0)
+    }
+}

@@ -1,0 +1,43 @@
+//! What the shell tells the window.
+
+use std::sync::Arc;
+
+use palette_keys_core::{
+    PaletteKeys, connection::ConnectionRequest, held::HeldView, palette_keys::Change,
+};
+use tauri::{AppHandle, Emitter, Runtime};
+
+use crate::{views::ClipboardView, windows::MAIN};
+
+/// The keys of a connection changed: [`ConnectionRequest`].
+pub const KEYS_CHANGED: &str = "keys-changed";
+/// Connections changed: nothing.
+pub const CONNECTIONS_CHANGED: &str = "connections-changed";
+/// The clipboard's state changed: [`ClipboardView`].
+pub const CLIPBOARD: &str = "clipboard";
+/// The window was asked to close while a value waits to be kept: [`HeldView`].
+pub const HELD_WAITING: &str = "held-waiting";
+
+/// Passes on what the product says.
+pub fn forward<R: Runtime>(app: &AppHandle<R>, keys: &Arc<PaletteKeys>) {
+    let app = app.clone();
+    keys.on_change(Box::new(move |change| match change {
+        Change::Keys { connection } => tell(&app, KEYS_CHANGED, ConnectionRequest { connection }),
+        Change::Connections => tell(&app, CONNECTIONS_CHANGED, ()),
+    }));
+}
+
+/// Tells the main window how the clipboard stands.
+pub fn clipboard<R: Runtime>(app: &AppHandle<R>, view: ClipboardView) {
+    tell(app, CLIPBOARD, view);
+}
+
+/// Tells the main window that a value still waits.
+pub fn held_waiting<R: Runtime>(app: &AppHandle<R>, held: HeldView) {
+    tell(app, HELD_WAITING, held);
+}
+
+fn tell<R: Runtime, P: serde::Serialize + Clone>(app: &AppHandle<R>, event: &str, payload: P) {
+    // No window, nobody to tell: it asks for everything when it opens.
+    let _ = app.emit_to(MAIN, event, payload);
+}

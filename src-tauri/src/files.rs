@@ -1,0 +1,64 @@
+//! The desktop's own file dialog.
+
+use std::path::PathBuf;
+
+use palette_keys_core::{ErrorCode, Failure};
+use tauri::{AppHandle, Runtime};
+use tauri_plugin_dialog::DialogExt;
+use tokio::sync::oneshot;
+
+/// Asks where to put a key's value.
+///
+/// Fails with `Cancelled` when the person closed the dialog.
+pub async fn pick_for_value<R: Runtime>(
+    app: &AppHandle<R>,
+    name: &str,
+) -> Result<PathBuf, Failure> {
+    let (sender, picked) = oneshot::channel();
+    app.dialog()
+        .file()
+        .set_title("Save the value of your API key")
+        .set_file_name(file_name(name))
+        .save_file(move |path| {
+            let _ = sender.send(path);
+        });
+    match picked.await {
+        Ok(Some(path)) => path.into_path().map_err(|_| {
+            Failure::new(
+                ErrorCode::FileFailed,
+                "That place is not a file on this computer. Nothing was written.",
+            )
+        }),
+        _ => Err(Failure::new(ErrorCode::Cancelled, "No file was chosen. Nothing was written.")),
+    }
+}
+
+/// A file name that every system takes.
+fn file_name(key_name: &str) -> String {
+    let safe: String = key_name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' })
+        .take(80)
+        .collect();
+    let safe = safe.trim_matches(['.', '-']);
+    format!("{}.key", if safe.is_empty() { "palette-api-key" } else { safe })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_file_names() {
+        let table = [
+            ("ci-prod", "ci-prod.key"),
+            ("../../etc/passwd", "etc-passwd.key"),
+            ("a/b\\c:d", "a-b-c-d.key"),
+            ("  ", "palette-api-key.key"),
+            ("Ünïcode key", "Ünïcode-key.key"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(file_name(name), expected);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Palette Keys, the desktop shell: windows, clipboard, files. Thin on purpose.
+//!
+//! Everything the product does is in `palette-keys-core`; this crate gives it a
+//! window and the desktop's own parts. Reading order: [`run`], [`commands`], [`windows`].
+
+pub mod clipboard;
+pub mod commands;
+pub mod desk;
+pub mod events;
+pub mod files;
+pub mod hardening;
+#[cfg(test)]
+mod ipc_types;
+pub mod reveal;
+pub mod views;
+pub mod windows;
+
+use std::sync::Arc;
+
+use palette_keys_core::{
+    Failure, PaletteKeys,
+    clock::SystemClock,
+    keychain::{NativeKeychain, SecretStore},
+    palette_keys::Parts,
+    store::Store,
+};
+use tauri::{Builder, Manager, Runtime};
+
+/// The name under which the keychain lists our entries.
+pub const KEYCHAIN_SERVICE: &str = "Palette Keys";
+
+/// Runs the app until it is quit.
+pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+    log_to_stderr();
+    let demo_wanted = std::env::args().skip(1).any(|argument| argument == "--demo");
+    let app = builder(tauri::Builder::default())
+        .plugin(tauri_plugin_single_instance::init(|app, _arguments, _directory| {
+            windows::raise(app);
+        }))
+        .setup(move |app| {
+            let directory = app.path().app_data_dir()?;
+            let (store, notices) = remembered_or_not(&directory)?;
+            let keychain: Arc<dyn SecretStore> = Arc::new(NativeKeychain::new(KEYCHAIN_SERVICE));
+            let keys = PaletteKeys::open(Parts {
+                store,
+                keychain,
+                clock: Arc::new(SystemClock),
+                notices,
+                demo: cfg!(feature = "demo"),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            });
+            open(app.handle(), keys, demo_wanted)?;
+            Ok(())
+        })
+        .build(context())?;
+    app.run(|app, event| {
+        if let tauri::RunEvent::Exit = event {
+            app.state::<clipboard::Clipboard>().clear_before_exit();
+        }
+    });
+    Ok(())
+}
+
+/// The store in `directory`. When the disk refuses (no rights, full), the app still works, and says
+/// that it will remember nothing.
+fn remembered_or_not(directory: &std::path::Path) -> Result<(Store, Vec<String>), Failure> {
+    Store::open(directory).or_else(|error| {
+        let store = Store::open_in_memory().map_err(|error| error.failure())?;
+        Ok((store, vec![error.failure().message]))
+    })
+}
+
+/// Configuration, pages and permissions, as built in.
+pub fn context<R: Runtime>() -> tauri::Context<R> {
+    tauri::generate_context!("tauri.conf.json")
+}
+
+/// The builder that the app and the tests on the mock runtime share.
+pub fn builder<R: Runtime>(builder: Builder<R>) -> Builder<R> {
+    builder
+        .plugin(tauri_plugin_dialog::init())
+        .plugin(tauri_plugin_store::Builder::new().build())
+        .invoke_handler(commands::handler())
+        .on_window_event(windows::on_event)
+}
+
+/// Gives the app its state and its main window.
+pub fn open<R: Runtime>(
+    app: &tauri::AppHandle<R>,
+    keys: Arc<PaletteKeys>,
+    demo_wanted: bool,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let appearance = keys.settings().appearance;
+    events::forward(app, &keys);
+    app.manage(clipboard::Clipboard::start(app.clone()));
+    app.manage(reveal::Shown::default());
+    let desk = desk::Desk::new(keys);
+    if demo_wanted {
+        // Before the window asks for its start, so that it opens on the demo tenant at once.
+        tauri::async_runtime::block_on(desk.open_demo_at_start())?;
+    }
+    app.manage(desk);
+    windows::open_main(app, appearance)?;
+    Ok(())
+}
+
+/// Warnings and errors on stderr; `RUST_LOG` may ask for more of ours, never for
+/// the HTTP, TLS and D-Bus crates, whose traces hold what we must not write down.
+fn log_to_stderr() {
+    use tracing_subscriber::{
+        EnvFilter, filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    };
+    let mut filter =
+        EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
+    for quiet in [
+        "hyper",
+        "hyper_util",
+        "h2",
+        "rustls",
+        "reqwest",
+        "zbus",
+        "keyring_core",
+        "secret_service",
+        "tauri",
+        "wry",
+    ] {
+        if let Ok(directive) = format!("{quiet}=warn").parse() {
+            filter = filter.add_directive(directive);
+        }
+    }
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(fmt::layer().with_writer(std::io::stderr))
+        .try_init();
+}

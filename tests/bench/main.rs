@@ -1,0 +1,58 @@
+//! How fast the release build is, as ratios against something measured in the same run.
+//!
+//! `cargo xtask bench` runs it; what is measured and how is told in `docs/bench.md`. A figure that
+//! misses its target is printed as missed and fails nothing: timings depend on the machine.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a stage that cannot be set ends the measurement"
+)]
+#![allow(clippy::print_stdout, reason = "the figures are printed")]
+
+#[cfg(target_os = "linux")]
+mod figures;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
+#[path = "../e2e/harness/mod.rs"]
+mod harness;
+#[cfg(target_os = "linux")]
+mod list;
+#[cfg(target_os = "linux")]
+mod screen;
+#[cfg(target_os = "linux")]
+mod signed_in;
+#[cfg(target_os = "linux")]
+mod smooth;
+#[cfg(target_os = "linux")]
+mod start;
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("The measurements need Xvfb and WebKitWebDriver: they run on Linux only.");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::main]
+async fn main() {
+    use figures::{Figure, load, print};
+
+    // Cargo adds `--bench`; every other word names a part to be measured alone.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let wanted = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
+    let before = load();
+    let mut figures: Vec<Figure> = Vec::new();
+    if wanted("list") || wanted("smooth") {
+        let mut window = signed_in::Window::open(signed_in::large()).await;
+        if wanted("list") {
+            figures.extend(list::measure(&mut window).await);
+        }
+        if wanted("smooth") {
+            figures.extend(smooth::measure(&window).await);
+        }
+    }
+    if wanted("start") {
+        figures.extend(start::measure().await);
+    }
+    print(&figures, before, load());
+}

@@ -1,0 +1,34 @@
+//! The real program in its real web view, with a real keychain, against a Palette on loopback.
+//!
+//! Every test has a [`harness::Stage`] of its own: home, display, session bus, keychain, simulator.
+//! Controls are found by role and accessible name only, as a screen reader finds them.
+//!
+//! One test: `cargo test --workspace --test e2e NAME`. All, as CI runs them:
+//! `cargo xtask test --only e2e`. The pages of what failed are in `target/e2e-failures`.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed expectation is a failed test"
+)]
+#![allow(dead_code, reason = "the stage offers more than each scenario uses")]
+
+mod acts;
+mod change;
+mod clipboard;
+mod connect;
+mod create;
+mod harness;
+mod hostile;
+mod keychain;
+mod keys;
+mod look;
+mod offline;
+mod people;
+mod restart;
+mod reveal;
+mod scale;
+mod scene;
+mod selftest;
+mod traces;

@@ -1,0 +1,16 @@
+import type { Component } from "svelte";
+
+/** One line of a menu. */
+export interface MenuLine {
+  label: string;
+  run: () => void;
+  icon?: Component<{ size?: number | string; strokeWidth?: number | string }>;
+  tone?: "plain" | "danger";
+  keys?: string;
+  /** The line that is on now, in a menu that chooses one of several. */
+  checked?: boolean;
+  /** A quieter second line. */
+  detail?: string;
+}
+/** Lines between two separators. */
+export type MenuGroup = MenuLine[];

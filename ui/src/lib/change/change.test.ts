@@ -1,0 +1,221 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { fakeHost, NOW, type FakeHost } from "../../../tests/fake-host";
+import { Dialogs } from "../dialogs.svelte";
+import { call, standIn, type EditRequest, type KeyView, type Settings } from "../ipc";
+import { Keys } from "../keys/keys.svelte";
+import { Toasts } from "../toasts.svelte";
+import { DeleteKeys } from "./deleteKeys.svelte";
+import { EditKey } from "./editKey.svelte";
+import { RenewKeys } from "./renewKeys.svelte";
+
+let host: FakeHost;
+let keys: Keys;
+let settings: Settings;
+const done = vi.fn();
+
+beforeEach(async () => {
+  host = fakeHost();
+  standIn(host);
+  settings = (await call("start", null)).settings;
+  keys = new Keys("acme", {
+    toasts: new Toasts(),
+    dialogs: new Dialogs(),
+    connectionName: () => "acme",
+    now: () => NOW,
+    signedOut: () => {},
+  });
+  await keys.reload();
+  done.mockReset();
+});
+
+const sent = (name: string) => host.calls.filter((each) => each.name === name);
+const named = (name: string): KeyView => {
+  const key = host.keys.find((each) => each.name === name);
+  if (!key) throw new Error(`no key ${name}`);
+  return key;
+};
+const settled = () => vi.waitFor(() => expect(done).toHaveBeenCalled());
+
+describe("editing", () => {
+  async function edit(name = "ci-prod") {
+    const editing = new EditKey({ keys, key: named(name), settings }, done);
+    await vi.waitFor(() => expect(editing.key).not.toBeNull());
+    return editing;
+  }
+
+  it("reads the key again and starts from what is true now", async () => {
+    const stale = named("ci-prod");
+    host.keys = host.keys.map((key) =>
+      key.uid === stale.uid ? { ...key, description: "Changed since" } : key,
+    );
+    const editing = new EditKey({ keys, key: stale, settings }, done);
+    await vi.waitFor(() => expect(editing.description).toBe("Changed since"));
+    expect(editing.isChanged).toBe(false);
+  });
+
+  it("sends what the person saw as base, and keeps the end unless told", async () => {
+    const editing = await edit();
+    editing.description = "New";
+    expect(editing.isChanged).toBe(true);
+    await editing.save();
+    const request = sent("edit_key")[0]?.request as EditRequest;
+    expect(request).toMatchObject({
+      name: "ci-prod",
+      description: "New",
+      expiry: null,
+      base: {
+        name: "ci-prod",
+        description: "GitHub Actions, deploys of the payment clusters",
+      },
+    });
+    expect(done).toHaveBeenCalledOnce();
+  });
+
+  it("shows a key that is gone instead of fields to fill", async () => {
+    host.fail("read_key", { code: "keyGone" });
+    const editing = new EditKey({ keys, key: named("ci-prod"), settings }, done);
+    await vi.waitFor(() => expect(editing.generalProblem?.code).toBe("keyGone"));
+    await editing.save();
+    expect(sent("edit_key")).toHaveLength(0);
+  });
+
+  describe("when someone else changed it meanwhile", () => {
+    async function conflict() {
+      const editing = await edit();
+      const theirs = { ...named("ci-prod"), description: "Theirs" };
+      host.answer("edit_key", ({ base }) =>
+        base.description === "Theirs"
+          ? { kind: "saved", key: theirs }
+          : { kind: "conflict", theirs },
+      );
+      editing.name = "ci-prod-2";
+      await editing.save();
+      return editing;
+    }
+
+    it("shows both and saves nothing", async () => {
+      const editing = await conflict();
+      expect(done).not.toHaveBeenCalled();
+      expect(editing.differences).toEqual([
+        { field: "name", base: "ci-prod", theirs: "ci-prod", yours: "ci-prod-2" },
+        {
+          field: "description",
+          base: "GitHub Actions, deploys of the payment clusters",
+          theirs: "Theirs",
+          yours: "Theirs",
+        },
+      ]);
+    });
+
+    it("saves mine over theirs, but not over what I did not touch", async () => {
+      const editing = await conflict();
+      await editing.saveMine();
+      const [first, second] = sent("edit_key").map(({ request }) => request as EditRequest);
+      expect(second).toMatchObject({
+        name: "ci-prod-2",
+        description: "Theirs",
+        base: { name: "ci-prod", description: "Theirs" },
+      });
+      expect(first?.opId).not.toBe(second?.opId);
+      expect(done).toHaveBeenCalledOnce();
+    });
+
+    it("takes theirs without sending anything", async () => {
+      const editing = await conflict();
+      editing.useTheirs();
+      expect(sent("edit_key")).toHaveLength(1);
+      expect(done).toHaveBeenCalledOnce();
+    });
+  });
+
+  it("refuses a name the owner has already", async () => {
+    const editing = await edit();
+    editing.name = "terraform-staging";
+    expect(editing.nameError).toBe("The owner already has a key with this name.");
+    await editing.save();
+    expect(sent("edit_key")).toHaveLength(0);
+  });
+});
+
+describe("renewing", () => {
+  it("moves the end of one key from now", async () => {
+    const renewal = new RenewKeys(
+      { keys, renewed: [named("ci-prod")], settings, thenReactivate: false },
+      done,
+    );
+    await renewal.renew();
+    expect(sent("renew_key")[0]?.request).toMatchObject({ expiry: { kind: "days", days: 30 } });
+    expect(done).toHaveBeenCalledOnce();
+  });
+
+  it("re-activates after it, where both are needed", async () => {
+    const renewal = new RenewKeys(
+      { keys, renewed: [named("ci-prod")], settings, thenReactivate: true },
+      done,
+    );
+    await renewal.renew();
+    expect([sent("renew_key").length, sent("reactivate_key").length]).toEqual([1, 1]);
+  });
+
+  it("leaves several to the list, one call each", async () => {
+    const renewal = new RenewKeys(
+      { keys, renewed: host.keys.slice(0, 3), settings, thenReactivate: false },
+      done,
+    );
+    await renewal.renew();
+    await vi.waitFor(() => expect(sent("renew_key")).toHaveLength(3));
+    expect(done).toHaveBeenCalledOnce();
+  });
+
+  it("stays open with the reason when it did not work", async () => {
+    host.fail("renew_key", { code: "forbidden" });
+    const renewal = new RenewKeys(
+      { keys, renewed: [named("ci-prod")], settings, thenReactivate: false },
+      done,
+    );
+    await renewal.renew();
+    expect([renewal.generalProblem?.code, renewal.busy]).toEqual(["forbidden", false]);
+    expect(done).not.toHaveBeenCalled();
+  });
+});
+
+describe("deleting", () => {
+  it("needs the exact name", async () => {
+    const deletion = new DeleteKeys(keys, [named("ci-prod")], done);
+    for (const typed of ["", "CI-PROD", "ci-prod ", "ci-pro"]) {
+      deletion.typed = typed;
+      expect(deletion.mayDelete).toBe(false);
+      await deletion.delete();
+    }
+    expect(sent("delete_key")).toHaveLength(0);
+    deletion.typed = "ci-prod";
+    await deletion.delete();
+    expect(sent("delete_key")[0]?.request).toMatchObject({ typedName: "ci-prod" });
+    expect(done).toHaveBeenCalledOnce();
+  });
+
+  it("needs the number of several", async () => {
+    const deletion = new DeleteKeys(keys, host.keys.slice(0, 3), done);
+    expect(deletion.expected).toBe("3");
+    deletion.typed = "3";
+    await deletion.delete();
+    await settled();
+    await vi.waitFor(() => expect(sent("delete_key")).toHaveLength(3));
+  });
+
+  it("knows which keys still work", () => {
+    const keysOf = (name: string) => new DeleteKeys(keys, [named(name)], done).working;
+    expect(keysOf("ci-prod")).toHaveLength(1);
+    expect(keysOf("demo-day")).toHaveLength(0);
+    expect(keysOf("leaked-in-slack")).toHaveLength(0);
+  });
+
+  it("says in the open dialog why it failed", async () => {
+    host.fail("delete_key", { code: "forbidden" });
+    const deletion = new DeleteKeys(keys, [named("ci-prod")], done);
+    deletion.typed = "ci-prod";
+    await deletion.delete();
+    expect(deletion.problem?.code).toBe("forbidden");
+    expect(done).not.toHaveBeenCalled();
+  });
+});

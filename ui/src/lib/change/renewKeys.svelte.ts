@@ -1,0 +1,77 @@
+import { newOpId, toFailure } from "../ipc";
+import type { ErrorView, KeyView, Settings } from "../ipc";
+import { ExpiryField } from "../create/expiryField.svelte";
+import type { Keys } from "../keys/keys.svelte";
+
+/** The list the keys are in: changes go through it, so that it shows them. */
+export type RenewedList = Pick<Keys, "connection" | "renew" | "renewAndReactivate" | "renewAll">;
+
+/** What is renewed. */
+export interface RenewStart {
+  keys: RenewedList;
+  renewed: readonly KeyView[];
+  settings: Settings;
+  /** A revoked key that has expired needs both. */
+  thenReactivate: boolean;
+}
+
+/** "Renew API key": a new end, counted from now, for one key or several. */
+export class RenewKeys {
+  readonly expiry: ExpiryField;
+  busy = $state(false);
+  problem = $state.raw<ErrorView | null>(null);
+  readonly #start: RenewStart;
+  readonly #done: () => void;
+
+  constructor(start: RenewStart, done: () => void) {
+    this.#start = start;
+    this.#done = done;
+    this.expiry = new ExpiryField({
+      connection: start.keys.connection,
+      days: start.settings.defaultExpirationDays,
+      longest: start.settings.longestLifeDays,
+    });
+  }
+
+  /** The one key; none when there are several. */
+  get single(): KeyView | null {
+    const { renewed } = this.#start;
+    return renewed.length === 1 ? (renewed[0] ?? null) : null;
+  }
+
+  get expiryError(): ErrorView | null {
+    if (this.expiry.problem) return this.expiry.problem;
+    return this.problem?.code.startsWith("expiry") ? this.problem : null;
+  }
+
+  /** What belongs to no field. */
+  get generalProblem(): ErrorView | null {
+    return this.problem?.code.startsWith("expiry") ? null : this.problem;
+  }
+
+  async renew(): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    this.problem = null;
+    const { keys, renewed, thenReactivate } = this.#start;
+    try {
+      if (this.expiry.isCustom && !(await this.expiry.resolve())) return;
+      const expiry = this.expiry.choice;
+      if (!expiry) return;
+      const { single } = this;
+      if (!single) {
+        // The list itself counts them off and can be stopped.
+        void keys.renewAll(renewed, expiry);
+      } else if (thenReactivate) {
+        await keys.renewAndReactivate(newOpId(), single, expiry);
+      } else {
+        await keys.renew(newOpId(), single, expiry);
+      }
+      this.#done();
+    } catch (thrown) {
+      this.problem = toFailure(thrown);
+    } finally {
+      this.busy = false;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import type { Appearance, ErrorView, Settings } from "../ipc";
+
+/** A setting that is a number, with what it may be. */
+export interface NumberSetting {
+  least: number;
+  most: number;
+  /** Empty is allowed and means "no limit". */
+  optional: boolean;
+  unit: string;
+}
+
+/** The settings that are numbers. */
+export type NumberName =
+  "defaultExpirationDays" | "leadDays" | "longestLifeDays" | "clipboardSeconds" | "refreshMinutes";
+
+/** The ranges of the contract: core checks them again. */
+export const NUMBERS: Record<NumberName, NumberSetting> = {
+  defaultExpirationDays: { least: 1, most: 3650, optional: false, unit: "days" },
+  leadDays: { least: 1, most: 90, optional: false, unit: "days" },
+  longestLifeDays: { least: 1, most: 3650, optional: true, unit: "days" },
+  clipboardSeconds: { least: 10, most: 300, optional: false, unit: "seconds" },
+  refreshMinutes: { least: 1, most: 120, optional: false, unit: "minutes" },
+};
+
+/** The number that was typed, or what is wrong with it in words. */
+export function readNumber(
+  typed: string,
+  { least, most, optional, unit }: NumberSetting,
+): { value: number | null } | { error: string } {
+  const text = typed.trim();
+  if (text === "" && optional) return { value: null };
+  const number = Number(text);
+  if (!/^\d{1,6}$/u.test(text) || number < least || number > most) {
+    const none = optional ? ", or leave it empty" : "";
+    return { error: `Type a whole number of ${unit} from ${least} to ${most}${none}.` };
+  }
+  return { value: number };
+}
+
+/** Saves the settings everywhere; answers why not. */
+export type SaveSettings = (settings: Settings) => Promise<ErrorView | null>;
+
+/** "Settings": each change is saved at once. */
+export class SettingsForm {
+  /** As typed; may be wrong for a while. */
+  typed = $state<Record<NumberName, string>>({
+    defaultExpirationDays: "",
+    leadDays: "",
+    longestLifeDays: "",
+    clipboardSeconds: "",
+    refreshMinutes: "",
+  });
+  errors = $state<Partial<Record<NumberName, string>>>({});
+  problem = $state.raw<ErrorView | null>(null);
+  /** The setting that was saved last, for its tick. */
+  saved = $state<keyof Settings | null>(null);
+
+  readonly #settings: () => Settings;
+  readonly #save: SaveSettings;
+
+  constructor(settings: () => Settings, save: SaveSettings) {
+    this.#settings = settings;
+    this.#save = save;
+    const now = settings();
+    for (const name of Object.keys(NUMBERS) as NumberName[]) {
+      this.typed[name] = now[name] === null ? "" : String(now[name]);
+    }
+  }
+
+  async setAppearance(appearance: Appearance): Promise<void> {
+    await this.#put("appearance", { ...this.#settings(), appearance });
+  }
+
+  /** A number field was left, or Enter pressed in it. */
+  async setNumber(name: NumberName): Promise<void> {
+    const read = readNumber(this.typed[name], NUMBERS[name]);
+    if ("error" in read) {
+      this.#say(name, read.error);
+      return;
+    }
+    this.#say(name, undefined);
+    const now = this.#settings();
+    if (read.value === now[name]) return;
+    const settings = { ...now, [name]: read.value };
+    const conflict = tooLong(settings, name);
+    if (conflict) this.#say(name, conflict);
+    else await this.#put(name, settings);
+  }
+
+  async #put(name: keyof Settings, settings: Settings): Promise<void> {
+    this.problem = null;
+    const failure = await this.#save(settings);
+    if (!failure) this.saved = name;
+    else if (failure.code === "settingInvalid" && name !== "appearance") {
+      this.#say(name, failure.message);
+    } else this.problem = failure;
+  }
+
+  #say(name: NumberName, error: string | undefined): void {
+    this.errors = { ...this.errors, [name]: error };
+    this.saved = null;
+  }
+}
+
+/** A default life beyond the longest one would make every new key fail. */
+function tooLong(settings: Settings, changed: NumberName): string | null {
+  const { longestLifeDays: longest, defaultExpirationDays: usual } = settings;
+  if (longest === null || usual <= longest) return null;
+  return changed === "longestLifeDays"
+    ? `The default expiration is ${usual} days. Shorten that first.`
+    : `The longest allowed life is ${longest} days.`;
+}

@@ -1,0 +1,213 @@
+import { configure, render, screen, waitFor, within } from "@testing-library/svelte";
+import userEvent, { type UserEvent } from "@testing-library/user-event";
+import axe from "axe-core";
+import { describe, expect, it, vi } from "vitest";
+import { fakeHost, NOW, type FakeHost } from "../../tests/fake-host";
+import AppWindow from "../App.svelte";
+import { App, type Route } from "../lib/app.svelte";
+import { standIn } from "../lib/ipc";
+
+// Whole screens on a busy machine.
+configure({ asyncUtilTimeout: 8_000 });
+vi.setConfig({ testTimeout: 30_000 });
+
+let host: FakeHost;
+let app: App;
+let user: UserEvent;
+
+async function open(route: Route | null, options: Parameters<typeof fakeHost>[0] = {}) {
+  host = fakeHost(options);
+  standIn(host);
+  app = new App(() => NOW);
+  user = userEvent.setup();
+  render(AppWindow, { app });
+  await waitFor(() => expect(app.phase).toBe("ready"));
+  if (route) app.go(route);
+}
+
+const sent = (name: string) => host.calls.filter((each) => each.name === name);
+
+/** Contrast needs a real browser; the screenshots look at it. */
+async function violations(): Promise<string[]> {
+  const { violations } = await axe.run(screen.getByRole("main"), {
+    rules: { "color-contrast": { enabled: false } },
+  });
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
+
+describe("Connect", () => {
+  it("has the names of the contract", async () => {
+    await open(null, { first: true });
+    await screen.findByRole("heading", { level: 1, name: "Connect to Palette" });
+    const address = screen.getByRole<HTMLInputElement>("textbox", { name: "Palette address" });
+    expect(address.value).toBe("api.spectrocloud.com");
+    const method = within(screen.getByRole("radiogroup", { name: "Sign in with" }));
+    expect(screen.getByLabelText("API key", { selector: "[type=password]" })).toBeTruthy();
+    await user.click(method.getByRole("radio", { name: "Email and password" }));
+    screen.getByRole("textbox", { name: "Email" });
+    screen.getByRole("textbox", { name: "Organization" });
+    expect(screen.getByLabelText("Password").getAttribute("type")).toBe("password");
+    const options = screen.getByRole("button", { name: "Connection options" });
+    expect(options.getAttribute("aria-expanded")).toBe("false");
+    await user.click(options);
+    screen.getByRole("textbox", { name: "Connection name" });
+    const colours = within(screen.getByRole("radiogroup", { name: "Colour" }));
+    expect(colours.getAllByRole("radio")).toHaveLength(7);
+    colours.getByRole("radio", { name: "Teal" });
+    expect(screen.getByLabelText("CA certificate").getAttribute("type")).toBe("file");
+    await user.selectOptions(screen.getByRole("combobox", { name: "Proxy" }), "Custom");
+    screen.getByRole("textbox", { name: "Proxy address" });
+    screen.getByRole("button", { name: "Connect" });
+    screen.getByRole("button", { name: "Try the demo tenant" });
+    expect(await violations()).toEqual([]);
+  });
+
+  it("connects with Enter, goes to Keys and says who you are", async () => {
+    await open(null, { first: true });
+    const key = await screen.findByLabelText("API key", { selector: "[type=password]" });
+    await user.type(key, "abc{Enter}");
+    await screen.findByRole("heading", { level: 1, name: "API keys" });
+    await screen.findByText(/You are Jane Doe .*You see every key of acme/u);
+    expect(sent("connect")).toHaveLength(1);
+  });
+
+  it("puts the focus where something is missing", async () => {
+    await open(null, { first: true });
+    await user.click(await screen.findByRole("button", { name: "Connect" }));
+    const key = screen.getByLabelText("API key", { selector: "[type=password]" });
+    await waitFor(() => expect(document.activeElement).toBe(key));
+    expect(key.getAttribute("aria-invalid")).toBe("true");
+  });
+
+  it("opens the demo tenant in one press, as admin or as a plain user", async () => {
+    await open(null, { first: true });
+    await user.click(await screen.findByRole("button", { name: "Try the demo tenant" }));
+    await screen.findByRole("heading", { level: 1, name: "API keys" });
+    expect(sent("open_demo")[0]?.request).toMatchObject({ person: "admin" });
+    app.go({ kind: "connect", signInTo: null });
+    await user.click(await screen.findByRole("button", { name: "look as a plain user" }));
+    await waitFor(() => expect(sent("open_demo")).toHaveLength(2));
+    expect(sent("open_demo")[1]?.request).toMatchObject({ person: "user" });
+  });
+
+  it("offers both ways on when the keychain is locked", async () => {
+    await open(null, { first: true });
+    host.fail("connect", { code: "keychainLocked", message: "Nothing was saved." });
+    await user.type(
+      await screen.findByLabelText("API key", { selector: "[type=password]" }),
+      "abc{Enter}",
+    );
+    expect((await screen.findByRole("alert")).textContent).toContain("The keychain is locked");
+    screen.getByRole("button", { name: "Try again" });
+    host.fail("connect", null);
+    await user.click(screen.getByRole("button", { name: "Keep in memory until quit" }));
+    await screen.findByRole("heading", { level: 1, name: "API keys" });
+    expect(sent("connect").at(-1)?.request).toMatchObject({ inMemoryOnly: true });
+  });
+
+  it("signs in again to a connection, without asking for its address", async () => {
+    await open({ kind: "connect", signInTo: "acme" });
+    await screen.findByRole("heading", { level: 1, name: "Sign in to acme" });
+    expect(screen.queryByRole("textbox", { name: "Palette address" })).toBeNull();
+    await user.type(
+      screen.getByLabelText("API key", { selector: "[type=password]" }),
+      "abc{Enter}",
+    );
+    await waitFor(() => expect(sent("sign_in")).toHaveLength(1));
+  });
+});
+
+describe("Activity", () => {
+  it("shows what was done, by day, with its outcome in a word", async () => {
+    await open({ kind: "activity" });
+    await screen.findByRole("heading", { level: 1, name: "Activity" });
+    const lines = await screen.findAllByRole("listitem");
+    expect(lines.map((line) => line.textContent)).toContainEqual(
+      expect.stringMatching(/Revoked ci-prod.*Done/su),
+    );
+    expect(await violations()).toEqual([]);
+  });
+
+  it("undoes a confirmed revocation", async () => {
+    await open({ kind: "activity" });
+    const revoked = host.keys.find(({ status }) => status === "revoked");
+    host.answer("list_activity", () => [
+      {
+        id: 1,
+        at: NOW,
+        connection: "acme",
+        connectionName: "acme",
+        act: "revoke",
+        state: "done",
+        keyUid: revoked?.uid ?? "",
+        keyName: revoked?.name ?? "",
+        ownerName: "Jane Doe",
+        detail: "",
+        canUndo: true,
+      },
+    ]);
+    host.emit("keys-changed", { connection: "acme" });
+    await user.click(await screen.findByRole("button", { name: /^Undo/u }));
+    await waitFor(() => expect(sent("reactivate_key")).toHaveLength(1));
+  });
+
+  it("is not blank when nothing was done", async () => {
+    await open(null);
+    host.answer("list_activity", () => []);
+    app.go({ kind: "activity" });
+    await screen.findByText("Nothing done yet");
+  });
+});
+
+describe("Settings", () => {
+  it("has its sections and saves a change at once", async () => {
+    await open({ kind: "settings" });
+    await screen.findByRole("heading", { level: 1, name: "Settings" });
+    for (const name of ["Appearance", "Keys", "Clipboard", "Connections", "Diagnostics", "About"]) {
+      screen.getByRole("region", { name });
+    }
+    await user.click(screen.getByRole("radio", { name: "Dark" }));
+    await waitFor(() => expect(document.documentElement.dataset.theme).toBe("dark"));
+    const days = screen.getByRole("textbox", { name: "Default expiration" });
+    await user.clear(days);
+    await user.type(days, "45{Tab}");
+    await waitFor(() =>
+      expect(sent("save_settings").at(-1)?.request).toMatchObject({
+        appearance: "dark",
+        defaultExpirationDays: 45,
+      }),
+    );
+    expect(await violations()).toEqual([]);
+  });
+
+  it("says in place what is not allowed", async () => {
+    await open({ kind: "settings" });
+    const seconds = await screen.findByRole("textbox", { name: "Clear a copied key after" });
+    await user.clear(seconds);
+    await user.type(seconds, "5{Tab}");
+    await screen.findByText("Type a whole number of seconds from 10 to 300.");
+    expect(seconds.getAttribute("aria-invalid")).toBe("true");
+    expect(sent("save_settings")).toHaveLength(0);
+  });
+
+  it("tries the keychain when asked", async () => {
+    await open({ kind: "settings" }, { keychain: "locked" });
+    await screen.findByText("GNOME Keyring is locked");
+    await user.click(screen.getByRole("button", { name: "Check again" }));
+    await screen.findByText("GNOME Keyring is ready");
+  });
+
+  it("edits and removes a connection", async () => {
+    await open({ kind: "settings" });
+    await user.click(await screen.findByRole("button", { name: "Edit lab" }));
+    const edit = within(await screen.findByRole("dialog", { name: "Edit connection" }));
+    const name = edit.getByRole("textbox", { name: "Connection name" });
+    await user.clear(name);
+    await user.type(name, "testing{Enter}");
+    await user.click(await screen.findByRole("button", { name: "Remove testing" }));
+    const remove = within(await screen.findByRole("alertdialog", { name: "Remove testing?" }));
+    await user.click(remove.getByRole("button", { name: "Remove" }));
+    await waitFor(() => expect(sent("remove_connection")).toHaveLength(1));
+    await waitFor(() => expect(screen.queryByText("testing")).toBeNull());
+  });
+});

@@ -1,0 +1,483 @@
+/**
+ * A shell in memory: the same commands and events, for vitest and for looking at the window in
+ * an ordinary browser. It is never part of the app.
+ */
+import type {
+  ActivityView,
+  Commands,
+  ConnectionView,
+  ErrorCode,
+  ErrorView,
+  Events,
+  ExpiryChoice,
+  HeldView,
+  Host,
+  KeychainView,
+  KeyListView,
+  KeyView,
+  LostCreationView,
+  Settings,
+} from "../src/lib/ipc";
+import { NOW, tenantKeys, tenantPeople } from "./fake-tenant";
+
+export { NOW } from "./fake-tenant";
+
+const DAY = 86_400_000;
+
+/** How the fake tenant is. */
+export interface FakeOptions {
+  /** Number of invented keys instead of the 38 of the comp. */
+  size?: number;
+  /** Exactly these keys. */
+  keys?: KeyView[];
+  person?: "admin" | "user";
+  /** No connection yet: the Connect screen. */
+  first?: boolean;
+  state?: ConnectionView["state"];
+  keychain?: KeychainView["state"];
+  demo?: boolean;
+  inMemoryOnly?: boolean;
+  appearance?: Settings["appearance"];
+  lost?: boolean;
+  held?: boolean;
+  /** Milliseconds an answer takes. */
+  delay?: number;
+  now?: () => number;
+}
+
+/** A fault the next call of a command meets. */
+export interface Fault {
+  code: ErrorCode;
+  message?: string;
+  details?: ErrorView["details"];
+}
+
+type Handlers = {
+  [K in keyof Commands]: (
+    request: Commands[K]["request"],
+  ) => Commands[K]["view"] | Promise<Commands[K]["view"]>;
+};
+
+/** What a test can reach into. */
+export interface FakeHost extends Host {
+  keys: KeyView[];
+  connections: ConnectionView[];
+  settings: Settings;
+  /** Every call so far, in order. */
+  calls: { name: string; request: unknown }[];
+  /** Makes every call of a command fail until it is set to null. */
+  fail(name: keyof Commands, fault: Fault | null): void;
+  /** Holds the answers of a command back until the returned function is called. */
+  hold(name: keyof Commands): () => void;
+  /** Replaces one command. */
+  answer<K extends keyof Commands>(name: K, handler: Handlers[K]): void;
+  emit<K extends keyof Events>(event: K, payload: Events[K]): void;
+}
+
+function fault({ code, message, details }: Fault): ErrorView {
+  return { code, message: message ?? "Nothing was changed.", details: details ?? null };
+}
+
+/** Makes one. */
+export function fakeHost(options: FakeOptions = {}): FakeHost {
+  const now = options.now ?? (() => NOW);
+  const user = options.person === "user";
+  const connection: ConnectionView = {
+    id: "acme",
+    name: options.demo ? "Demo tenant" : "acme",
+    colour: "indigo",
+    host: options.demo ? "127.0.0.1:8787" : "api.spectrocloud.com",
+    origin: options.demo ? "http://127.0.0.1:8787" : "https://api.spectrocloud.com",
+    method: "apiKey",
+    email: null,
+    organization: "acme",
+    demo: options.demo ?? false,
+    hasCaCertificate: false,
+    proxy: { kind: "system" },
+    state: options.state ?? "signedIn",
+    identity: {
+      userUid: "5f0000000000000000000001",
+      tenantUid: "5e0000000000000000000001",
+      organization: "acme",
+      name: "Jane Doe",
+      email: "jane.doe@acme.example",
+      roles: [user ? "Cluster Profile Viewer" : "Tenant Admin"],
+      sees: user ? "ownKeys" : "everyKey",
+      mayCreateForOthers: !user,
+      mayListPeople: !user,
+      mayReadAudits: !user,
+    },
+    problem: null,
+    inMemoryOnly: options.inMemoryOnly ?? false,
+  };
+  const lab: ConnectionView = {
+    ...connection,
+    id: "lab",
+    name: "lab",
+    colour: "teal",
+    host: "palette.lab.example",
+    origin: "https://palette.lab.example",
+  };
+
+  let all = options.keys ?? tenantKeys(options.size);
+  if (user) all = all.filter((key) => key.mine);
+
+  const keychain: KeychainView = {
+    state: options.keychain ?? "ready",
+    name: "GNOME Keyring",
+    advice:
+      (options.keychain ?? "ready") === "ready"
+        ? null
+        : "Unlock it in Passwords and Keys, then try again.",
+  };
+  const candidate = all[1];
+  const lost: LostCreationView[] =
+    options.lost && candidate
+      ? [
+          {
+            creation: "lost-1",
+            connection: "acme",
+            name: candidate.name,
+            askedAt: NOW - 120_000,
+            candidates: [candidate],
+            looked: true,
+          },
+        ]
+      : [];
+  const handlers = new Map<string, (request: never) => unknown>();
+  const faults = new Map<string, Fault>();
+  const holds = new Map<string, Promise<void>>();
+  const ears = new Map<string, Set<(payload: unknown) => void>>();
+  let asOf = NOW;
+  let made = 0;
+  let held: HeldView[] = [];
+  let activity: ActivityView[] = history();
+
+  function history(): ActivityView[] {
+    const line = (
+      id: number,
+      at: number,
+      act: ActivityView["act"],
+      detail: string,
+    ): ActivityView => ({
+      id,
+      at,
+      connection: "acme",
+      connectionName: "acme",
+      act,
+      state: "done",
+      keyUid: "66e844c44bab2337f20c7471",
+      keyName: "ci-prod",
+      ownerName: "Jane Doe",
+      detail,
+      canUndo: false,
+    });
+    return [
+      line(4, NOW - 11 * DAY, "edit", "Description changed"),
+      line(3, NOW - 20 * DAY, "reactivate", "PUT state → 204, read back: active"),
+      line(2, NOW - 20.014 * DAY, "revoke", "PUT state → 204, read back: revoked"),
+      line(1, NOW - 25 * DAY, "create", "Created, saved to keychain"),
+    ];
+  }
+
+  const find = (uid: string): KeyView => {
+    const key = host.keys.find((each) => each.uid === uid);
+    if (!key) throw fault({ code: "keyGone", message: "The key is not on the server any more." });
+    return key;
+  };
+  const change = (uid: string, part: Partial<KeyView>): KeyView => {
+    const key = { ...find(uid), ...part, modified: now() };
+    const ended = key.expires !== null && key.expires <= now();
+    if (key.status !== "revoked") {
+      const soon = key.expires !== null && key.expires <= now() + host.settings.leadDays * DAY;
+      key.status = ended ? "expired" : soon ? "expiring" : "active";
+    }
+    host.keys = host.keys.map((each) => (each.uid === uid ? key : each));
+    return key;
+  };
+  const endOf = (choice: ExpiryChoice): number => {
+    const at =
+      choice.kind === "days"
+        ? now() + choice.days * DAY
+        : new Date(`${choice.date}T${choice.time}`).getTime();
+    if (Number.isNaN(at)) throw fault({ code: "expiryNotATime" });
+    if (at <= now()) throw fault({ code: "expiryPast", message: "That moment is in the past." });
+    return at;
+  };
+  const list = (): KeyListView => ({
+    connection: "acme",
+    keys: host.keys,
+    people: user ? [] : tenantPeople(host.keys),
+    asOf,
+    problem:
+      options.state === "offline"
+        ? fault({ code: "hostUnreachable", message: "api.spectrocloud.com could not be reached." })
+        : null,
+    clockOffset: 0,
+    quota: 20,
+    ownKeys: host.keys.filter((key) => key.mine).length,
+    ownUserUid: "5f0000000000000000000001",
+    lostCreations: [...lost],
+  });
+  const startView = () => ({
+    version: "0.1.0",
+    connections: host.connections,
+    active: host.connections[0]?.id ?? null,
+    settings: host.settings,
+    keychain,
+    held,
+    demo: true,
+    notices: [],
+  });
+  const heldOf = (id: string): HeldView => {
+    const found = held.find((each) => each.held === id);
+    if (!found) throw fault({ code: "valueGone" });
+    return found;
+  };
+  const changeHeld = (id: string, part: Partial<HeldView>): HeldView => {
+    const next = { ...heldOf(id), ...part };
+    held = held.map((each) => (each.held === id ? next : each));
+    return next;
+  };
+  const newHeld = (
+    name: string,
+    uid: string,
+    expires: number | null,
+    saved: boolean,
+  ): HeldView => ({
+    held: `held-${++made}`,
+    connection: "acme",
+    uid,
+    name,
+    ownerName: "Jane Doe",
+    organization: "acme",
+    expires,
+    length: 32,
+    saved: saved ? { kind: "saved" } : { kind: "notAsked" },
+    proof: { kind: "works", actsAs: "Jane Doe" },
+    kept: saved,
+  });
+  const arm = () => {
+    const view = { state: "armed" as const, clearsIn: host.settings.clipboardSeconds * 1000 };
+    host.emit("clipboard", view);
+    return view;
+  };
+  const joinDemo = (person: string) => {
+    const joined: ConnectionView = { ...connection, id: "demo", name: `Demo tenant`, demo: true };
+    host.connections = [...host.connections.filter(({ id }) => id !== "demo"), joined];
+    void person;
+    return { connection: joined, keychain };
+  };
+
+  const commands: Handlers = {
+    start: startView,
+    parse_address: ({ address }) => {
+      const text = address.trim();
+      if (text === "") throw fault({ code: "addressEmpty", message: "No address was typed." });
+      let url: URL;
+      try {
+        url = new URL(/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`);
+      } catch {
+        throw fault({ code: "addressInvalid", message: "That is not an address." });
+      }
+      if (url.protocol === "http:" && !/^(localhost|127\.)/.test(url.hostname)) {
+        throw fault({ code: "addressNotSecure", message: "Plain http is only for this computer." });
+      }
+      const adjusted = text !== url.host && text !== url.origin;
+      return { origin: url.origin, host: url.host, adjusted };
+    },
+    connect: ({ name, colour, inMemoryOnly }) => {
+      const joined = {
+        ...connection,
+        id: `c${++made}`,
+        name: name || "acme",
+        colour,
+        inMemoryOnly,
+      };
+      host.connections = [...host.connections, joined];
+      return { connection: joined, keychain };
+    },
+    sign_in: ({ connection: id }) => {
+      host.connections = host.connections.map((each) =>
+        each.id === id ? { ...each, state: "signedIn", problem: null } : each,
+      );
+      return {
+        connection: host.connections.find((each) => each.id === id) ?? connection,
+        keychain,
+      };
+    },
+    open_demo: ({ person }) => joinDemo(person),
+    select_connection: ({ connection: id }) =>
+      host.connections.find((each) => each.id === id) ?? connection,
+    edit_connection: ({ connection: id, name, colour }) => {
+      host.connections = host.connections.map((each) =>
+        each.id === id ? { ...each, name, colour } : each,
+      );
+      return host.connections.find((each) => each.id === id) ?? connection;
+    },
+    remove_connection: ({ connection: id }) => {
+      host.connections = host.connections.filter((each) => each.id !== id);
+      return startView();
+    },
+    list_keys: ({ refresh }) => {
+      if (refresh && options.state !== "offline") asOf = now();
+      return list();
+    },
+    key_details: ({ uid }) => {
+      const key = find(uid);
+      return {
+        key,
+        roles: key.ownerState === "gone" ? null : ["Tenant Admin"],
+        storedIn: key.flags.includes("inKeychain") ? "GNOME Keyring, this computer" : null,
+        history: activity.filter((line) => line.keyUid === uid),
+      };
+    },
+    read_key: ({ uid }) => find(uid),
+    resolve_expiry: ({ choice }) => {
+      const at = endOf(choice);
+      const words = (zone?: string) =>
+        new Intl.DateTimeFormat("en-GB", {
+          weekday: "short",
+          day: "numeric",
+          month: "short",
+          year: "numeric",
+          hour: "2-digit",
+          minute: "2-digit",
+          timeZoneName: "short",
+          timeZone: zone,
+        })
+          .format(at)
+          .replace(/^(\w+),/, "$1");
+      return { at, local: words(), utc: words("UTC"), days: Math.ceil((at - now()) / DAY) };
+    },
+    create_key: ({ name, description, expiry, saveToKeychain, ownerUid }) => {
+      const expires = endOf(expiry);
+      const owner = tenantPeople(host.keys).find(({ uid }) => uid === ownerUid);
+      const uid = `77e844c44bab2337f20c${String(++made).padStart(4, "0")}`;
+      host.keys = [
+        ...host.keys,
+        {
+          ...(tenantKeys()[0] as KeyView),
+          uid,
+          name,
+          description,
+          ownerUid: owner?.uid ?? "5f0000000000000000000001",
+          ownerName: owner?.name ?? "Jane Doe",
+          mine: !owner || owner.name === "Jane Doe",
+          created: now(),
+          modified: null,
+          expires,
+          status: "active",
+          flags: saveToKeychain ? ["inKeychain"] : [],
+        },
+      ];
+      const one = newHeld(name, uid, expires, saveToKeychain);
+      held = [...held, one];
+      host.emit("keys-changed", { connection: "acme" });
+      return { kind: "created", held: one };
+    },
+    settle_creation: ({ act }) => {
+      if (act.kind !== "look") lost.length = 0;
+      return { lost: lost[0] ?? null };
+    },
+    edit_key: ({ uid, name, description, expiry }) => ({
+      kind: "saved",
+      key: change(uid, { name, description, ...(expiry ? { expires: endOf(expiry) } : {}) }),
+    }),
+    renew_key: ({ uid, expiry }) => ({ key: change(uid, { expires: endOf(expiry) }) }),
+    revoke_key: ({ uid }) => ({
+      kind: "confirmed",
+      key: change(uid, { status: "revoked" }),
+      refusedAt: null,
+    }),
+    reactivate_key: ({ uid }) => {
+      const { expires } = find(uid);
+      if (expires !== null && expires <= now()) throw fault({ code: "keyIsExpired" });
+      return { key: change(uid, { status: "active" }) };
+    },
+    delete_key: ({ uid, typedName }) => {
+      if (find(uid).name !== typedName) throw fault({ code: "nameMismatch" });
+      host.keys = host.keys.filter((key) => key.uid !== uid);
+      return { uid, removedFromKeychain: true };
+    },
+    held_values: () => held,
+    save_held_to_keychain: ({ held: id }) =>
+      changeHeld(id, { saved: { kind: "saved" }, kept: true }),
+    save_held_to_file: ({ held: id }) => changeHeld(id, { kept: true }),
+    finish_held: ({ held: id }) => {
+      held = held.filter((each) => each.held !== id);
+      return null;
+    },
+    copy_value: ({ source }) => {
+      if (source.kind === "held") changeHeld(source.held, { kept: true });
+      return arm();
+    },
+    clear_clipboard: () => ({ state: "cleared", clearsIn: null }),
+    reveal_value: (source) => {
+      if (source.kind === "held") changeHeld(source.held, { kept: true });
+      return null;
+    },
+    list_activity: ({ before }) => (before === null ? activity : []),
+    save_settings: (settings) => (host.settings = settings),
+    check_keychain: () => ({ ...keychain, state: "ready", advice: null }),
+    reveal_take: () => ({
+      name: "ci-prod",
+      value: "fake-value-of-the-fake-host",
+      closesIn: 30,
+    }),
+    reveal_copy: arm,
+    reveal_close: () => null,
+  };
+
+  const host: FakeHost = {
+    keys: all,
+    connections: options.first ? [] : [connection, lab],
+    settings: {
+      appearance: options.appearance ?? "system",
+      clipboardSeconds: 30,
+      defaultExpirationDays: 30,
+      leadDays: 14,
+      longestLifeDays: null,
+      refreshMinutes: 15,
+    },
+    calls: [],
+    async call(name, request) {
+      host.calls.push({ name, request });
+      if (options.delay) await new Promise((done) => setTimeout(done, options.delay));
+      await holds.get(name);
+      const met = faults.get(name);
+      if (met) throw fault(met);
+      const handler = handlers.get(name) ?? commands[name as keyof Commands];
+      // As over the real bridge, nothing is shared between the two sides.
+      return structuredClone(await handler(structuredClone(request) as never));
+    },
+    listen(event, handler) {
+      const hearing = ears.get(event) ?? new Set();
+      ears.set(event, hearing.add(handler));
+      return Promise.resolve(() => void hearing.delete(handler));
+    },
+    fail(name, met) {
+      if (met) faults.set(name, met);
+      else faults.delete(name);
+    },
+    hold(name) {
+      let release = () => {};
+      holds.set(name, new Promise<void>((done) => (release = done)));
+      return () => {
+        holds.delete(name);
+        release();
+      };
+    },
+    answer(name, handler) {
+      handlers.set(name, handler as (request: never) => unknown);
+    },
+    emit(event, payload) {
+      for (const handler of ears.get(event) ?? []) handler(payload);
+    },
+  };
+  if (options.held) {
+    held = [newHeld("ci-payments-2026-11", "66e844c44bab2337f20c7471", NOW + 30 * DAY, true)];
+  }
+  activity = [...activity];
+  return host;
+}
