@@ -68,7 +68,7 @@ export class Keys {
   /** The server is being asked. */
   refreshing = $state(false);
 
-  search = $state("");
+  #search = $state("");
   view = $state<ViewId>("all");
   sort = $state.raw<Sort>(trouble);
   selection = $state.raw<Selection>(nothing);
@@ -85,20 +85,27 @@ export class Keys {
   minute = $state(0);
 
   /**
-   * Rows as they were before an act of this window changed them: they keep their place in the
-   * order, so that what one just pressed does not jump away, until the next refresh or sorting.
+   * Rows as they were before an act of this window changed them: they keep their place, also where
+   * view or search would not show them any more. What one just pressed does not jump away, and the
+   * next press does not hit its neighbour. It ends with the next refresh, view, search or sorting.
    */
   #before = $state.raw<ReadonlyMap<string, Row>>(new Map());
 
   #byUid = $derived(new Map(this.rows.map((row) => [row.uid, row])));
   #ordered = $derived(sorted(this.rows, this.sort, this.#before));
   #inView = $derived(
-    this.view === "all" ? this.#ordered : this.#ordered.filter((row) => inView(row, this.view)),
+    this.view === "all"
+      ? this.#ordered
+      : this.#ordered.filter((row) => this.#nowOrBefore(row, (each) => inView(each, this.view))),
   );
   /** The search as understood. */
-  query = $derived(parse(this.search, this.serverNow));
+  query = $derived(parse(this.#search, this.serverNow));
   /** The rows to show, in their order. */
-  shown = $derived(this.query.empty ? this.#inView : this.#inView.filter(this.query.matches));
+  shown = $derived(
+    this.query.empty
+      ? this.#inView
+      : this.#inView.filter((row) => this.#nowOrBefore(row, this.query.matches)),
+  );
   /** Their uids. */
   order = $derived(this.shown.map((row) => row.uid));
   /** Where the current key is in the list, from 0; below 0 when it is not shown. */
@@ -133,6 +140,24 @@ export class Keys {
     this.connection = connection;
     this.#around = around;
     this.minute = around.now();
+  }
+
+  /** What is searched for, as typed. */
+  get search(): string {
+    return this.#search;
+  }
+
+  set search(typed: string) {
+    if (typed === this.#search) return;
+    this.#before = new Map();
+    this.#search = typed;
+  }
+
+  /** Whether a row fits, or did before an act of this window changed it. */
+  #nowOrBefore(row: Row, fits: (row: Row) => boolean): boolean {
+    if (fits(row)) return true;
+    const before = this.#before.get(row.uid);
+    return before !== undefined && fits(before);
   }
 
   /** The server's clock, to the minute. */

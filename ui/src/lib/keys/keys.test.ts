@@ -167,6 +167,18 @@ describe("revoking", () => {
     expect(asked("reactivate_key")).toHaveLength(1);
   });
 
+  it("keeps the row in sight that a view would not show any more, until something else is asked", async () => {
+    keys.show("expiring");
+    const { order } = keys;
+    keys.revoke([named("ci-prod")]);
+    await settled();
+    expect(named("ci-prod").status).toBe("revoked");
+    expect(keys.order).toEqual(order);
+    expect(keys.counts.expiring).toBe(order.length - 1);
+    keys.search = "status:expiring";
+    expect(keys.order).toHaveLength(order.length - 1);
+  });
+
   it("asks once before someone else's key, naming key, owner and connection", async () => {
     keys.revoke([named("nightly-backup")]);
     expect(asked("revoke_key")).toHaveLength(0);
