@@ -7,10 +7,15 @@ use palette_keys_core::{
 };
 use tauri::{AppHandle, Emitter, Runtime};
 
-use crate::{views::ClipboardView, windows::MAIN};
+use crate::{
+    views::{ClipboardView, KeysChangedView},
+    windows::MAIN,
+};
 
-/// The keys of a connection changed: [`ConnectionRequest`].
+/// The keys of a connection changed: [`KeysChangedView`].
 pub const KEYS_CHANGED: &str = "keys-changed";
+/// How something ended was written down: [`ConnectionRequest`].
+pub const ACTIVITY_CHANGED: &str = "activity-changed";
 /// Connections changed: nothing.
 pub const CONNECTIONS_CHANGED: &str = "connections-changed";
 /// The clipboard's state changed: [`ClipboardView`].
@@ -22,7 +27,12 @@ pub const HELD_WAITING: &str = "held-waiting";
 pub fn forward<R: Runtime>(app: &AppHandle<R>, keys: &Arc<PaletteKeys>) {
     let app = app.clone();
     keys.on_change(Box::new(move |change| match change {
-        Change::Keys { connection } => tell(&app, KEYS_CHANGED, ConnectionRequest { connection }),
+        Change::Keys { connection, revision } => {
+            tell(&app, KEYS_CHANGED, KeysChangedView { connection, revision });
+        }
+        Change::Activity { connection } => {
+            tell(&app, ACTIVITY_CHANGED, ConnectionRequest { connection });
+        }
         Change::Connections => tell(&app, CONNECTIONS_CHANGED, ()),
     }));
 }

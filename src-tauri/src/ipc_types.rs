@@ -49,7 +49,7 @@ fn types(config: &ts_rs::Config) -> String {
         CreateRequest, CreateView, LostCreationView, LostAct, SettleRequest, SettleView,
         EditRequest, EditBase, EditView, RenewRequest, ChangedKeyView, RevokeView,
         DeleteRequest, DeleteView, KeyDetailsView, Act, ActState, ActivityView, ActivityRequest,
-        StartView, ClipboardState, ClipboardView, RevealView,
+        StartView, ClipboardState, ClipboardView, RevealView, KeysChangedView,
     )
 }
 
@@ -59,7 +59,7 @@ fn command_table(config: &ts_rs::Config) -> String {
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| word.starts_with(char::is_uppercase) && *word != "Array")
         .collect();
-    names.extend(["ConnectionRequest", "ClipboardView", "HeldView"]);
+    names.extend(["ConnectionRequest", "ClipboardView", "HeldView", "KeysChangedView"]);
     names.sort_unstable();
     names.dedup();
     format!(
@@ -68,7 +68,7 @@ fn command_table(config: &ts_rs::Config) -> String {
          /** Every command: what it takes and what it answers. A failure is an `ErrorView`. */\n\
          export interface Commands {{\n{lines}}}\n\n\
          /** Every event the shell sends. */\n\
-         export interface Events {{\n  \"keys-changed\": ConnectionRequest;\n  \"connections-changed\": null;\n  \
+         export interface Events {{\n  \"keys-changed\": KeysChangedView;\n  \"activity-changed\": ConnectionRequest;\n  \"connections-changed\": null;\n  \
          clipboard: ClipboardView;\n  \"held-waiting\": HeldView;\n}}\n",
         names.join(",\n  "),
     )

@@ -29,6 +29,17 @@ pub struct ClipboardView {
     pub clears_in: Option<u64>,
 }
 
+/// The keys of a connection changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct KeysChangedView {
+    /// Id of the connection.
+    pub connection: String,
+    /// The state of its list now; a list with this number or a higher one shows the change.
+    #[ts(type = "number")]
+    pub revision: u64,
+}
+
 /// The one view that carries a value: only the `reveal` window may ask for it.
 #[derive(Serialize, TS)]
 #[serde(rename_all = "camelCase")]

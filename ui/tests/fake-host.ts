@@ -72,6 +72,8 @@ export interface FakeHost extends Host {
   /** Replaces one command. */
   answer<K extends keyof Commands>(name: K, handler: Handlers[K]): void;
   emit<K extends keyof Events>(event: K, payload: Events[K]): void;
+  /** Says that the keys of the open connection changed. */
+  keysChanged(): void;
 }
 
 function fault({ code, message, details }: Fault): ErrorView {
@@ -150,6 +152,8 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
   const ears = new Map<string, Set<(payload: unknown) => void>>();
   let asOf = NOW;
   let made = 0;
+  /** The state of the list; moved on by what a test says has changed. */
+  let revision = 0;
   let held: HeldView[] = [];
   let activity: ActivityView[] = history();
 
@@ -214,6 +218,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
         ? fault({ code: "hostUnreachable", message: "api.spectrocloud.com could not be reached." })
         : null,
     clockOffset: 0,
+    revision,
     quota: 20,
     ownKeys: host.keys.filter((key) => key.mine).length,
     ownUserUid: "5f0000000000000000000001",
@@ -373,7 +378,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       ];
       const one = newHeld(name, uid, expires, saveToKeychain);
       held = [...held, one];
-      host.emit("keys-changed", { connection: "acme" });
+      host.keysChanged();
       return { kind: "created", held: one };
     },
     settle_creation: ({ act }) => {
@@ -473,6 +478,9 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     },
     emit(event, payload) {
       for (const handler of ears.get(event) ?? []) handler(payload);
+    },
+    keysChanged() {
+      host.emit("keys-changed", { connection: "acme", revision: ++revision });
     },
   };
   if (options.held) {

@@ -177,7 +177,7 @@ describe("refreshing", () => {
     app.keys!.focus(focused.uid);
     grid.scrollTop = 80;
     host.keys = [...host.keys].reverse().filter(({ uid }) => uid !== app.keys!.shown[0]!.uid);
-    host.emit("keys-changed", { connection: "acme" });
+    host.keysChanged();
     await waitFor(() => expect(app.keys?.rows).toHaveLength(199));
     expect(document.activeElement?.getAttribute("data-uid")).toBe(focused.uid);
     expect(grid.scrollTop).toBe(80);

@@ -13,7 +13,6 @@ use crate::{
         create, revoke,
     },
     once::lock,
-    palette_keys::Change,
     ports::{Deed, Ports},
     snippet::{CopyShape, snippet},
     store::CreateIntent,
@@ -364,7 +363,7 @@ pub(crate) async fn file_value(
     ports.held.change(held, |view| view.saved = saved)?;
     if written.is_ok() {
         create::value_is_kept(ports, held);
-        ports.tell(Change::Keys { connection });
+        live.tell_changed(ports);
     }
     written
 }

@@ -110,6 +110,13 @@ pub enum Change {
     Keys {
         /// Id of the connection.
         connection: String,
+        /// The state of its list now: a view with this number or a higher one shows the change.
+        revision: u64,
+    },
+    /// Only the activity of a connection: how something ended was written down.
+    Activity {
+        /// Id of the connection.
+        connection: String,
     },
     /// The connections, or where one stands.
     Connections,

@@ -182,8 +182,7 @@ impl Asked<'_> {
         if self.ports.store.outcome(id, &outcome).is_err() {
             tracing::warn!("the outcome of an act could not be written down");
         }
-        // The keys changed before this line did: whoever shows the journal read it too early.
-        self.ports.tell(Change::Keys { connection: self.connection });
+        self.ports.tell(Change::Activity { connection: self.connection });
     }
 }
 

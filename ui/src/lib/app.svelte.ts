@@ -30,6 +30,8 @@ export type Route =
   | { kind: "settings" };
 
 const MINUTE = 60_000;
+/** A list that is not older than this need not be read again. */
+const JUST_READ = 10_000;
 
 /** The window: where it is, which connection is open, and what floats above. */
 export class App {
@@ -96,9 +98,14 @@ export class App {
     const until = (pending: Promise<() => void>) =>
       void pending.then((end) => (over ? end() : ends.push(end)));
     until(
-      listen("keys-changed", ({ connection }) => {
-        if (connection === this.activeId) void this.keys?.reload();
+      listen("keys-changed", ({ connection, revision }) => {
+        if (connection === this.activeId) void this.keys?.catchUp(revision);
         void this.#openWhatWaits();
+      }),
+    );
+    until(
+      listen("activity-changed", ({ connection }) => {
+        if (connection === this.activeId) void this.keys?.loadDetails();
       }),
     );
     until(listen("connections-changed", () => void this.readConnections()));
@@ -182,7 +189,9 @@ export class App {
     this.go({ kind: "keys" });
     this.#lastRefresh = this.#now();
     await this.keys.reload();
-    await this.keys.refresh();
+    // Connecting has just read the keys; only what could not be read then is asked for again.
+    const { list } = this.keys;
+    if (list?.problem || this.#now() - (list?.asOf ?? 0) > JUST_READ) await this.keys.refresh();
   }
 
   /** Takes a changed connection. */
@@ -282,9 +291,8 @@ export class App {
       : null;
   }
 
-  /** Opens "Save your API key" for a value nobody has kept yet. */
   /**
-   * A creation may end after the page that asked for it was reloaded: its value then waits, and
+   * Opens "Save your API key" for a value nobody has kept yet. A creation may end after the page that asked for it was reloaded: its value then waits, and
    * nobody here was told.
    */
   async #openWhatWaits(): Promise<void> {
@@ -297,6 +305,7 @@ export class App {
     }
   }
 
+  /** Opens "Save your API key". */
   openHeld(held: HeldView): void {
     this.dialogs.open({ kind: "held", held });
   }

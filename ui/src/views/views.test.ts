@@ -146,7 +146,7 @@ describe("Activity", () => {
         canUndo: true,
       },
     ]);
-    host.emit("keys-changed", { connection: "acme" });
+    host.emit("activity-changed", { connection: "acme" });
     await user.click(await screen.findByRole("button", { name: /^Undo/u }));
     await waitFor(() => expect(sent("reactivate_key")).toHaveLength(1));
   });

@@ -232,7 +232,7 @@ pub(crate) async fn keep(
     connections.put(Arc::clone(&live));
     if listed_keys {
         live.write(ports);
-        ports.tell(Change::Keys { connection: record.id });
+        live.tell_changed(ports);
     }
     Ok(live)
 }

@@ -57,7 +57,7 @@ pub(crate) async fn open(
     connections.put(Arc::clone(&live));
     connections.activate(ports, &live)?;
     ports.tell(Change::Connections);
-    ports.tell(Change::Keys { connection: DEMO.to_owned() });
+    live.tell_changed(ports);
     Ok(ConnectView { connection: live.view(), keychain: ports.keychain.view().await })
 }
 

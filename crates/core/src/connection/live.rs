@@ -19,7 +19,7 @@ use std::{
     collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -42,6 +42,8 @@ pub(crate) struct Live {
     /// One first sign-in at a time; others join it.
     pub(crate) entering: Once<()>,
     write_pending: AtomicBool,
+    /// The number of the last change of what a list view shows.
+    revision: AtomicU64,
 }
 
 struct Inner {
@@ -120,6 +122,7 @@ impl Live {
             refreshing: Once::new(0),
             entering: Once::new(0),
             write_pending: AtomicBool::new(false),
+            revision: AtomicU64::new(0),
         }
     }
 
@@ -340,6 +343,21 @@ impl Live {
         list.keys.iter().find(|key| key.uid == *uid).cloned()
     }
 
+    /// Which state of the list this is. A view made later than a change was told has that change's
+    /// number or a higher one.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Something that a list view shows has changed.
+    pub(crate) fn tell_changed(&self, ports: &Ports) {
+        // One count for all, so that a connection that was signed in to anew does not begin again.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let revision = COUNT.fetch_add(1, Ordering::AcqRel) + 1;
+        self.revision.fetch_max(revision, Ordering::AcqRel);
+        ports.tell(Change::Keys { connection: self.id(), revision });
+    }
+
     /// Remember this before a list is asked for, and give it to [`Live::replace`].
     pub(crate) fn step(&self) -> u64 {
         self.with(|inner| inner.step)
@@ -362,7 +380,7 @@ impl Live {
             inner.list = Some(Arc::new(list));
         });
         self.write_soon(ports);
-        ports.tell(Change::Keys { connection: self.id() });
+        self.tell_changed(ports);
     }
 
     /// Only the keys were read again.
@@ -415,7 +433,7 @@ impl Live {
             }
         });
         self.write_soon(ports);
-        ports.tell(Change::Keys { connection: self.id() });
+        self.tell_changed(ports);
     }
 
     /// Writes the list to disk in a moment. What is lost when the app ends before is only a cache.

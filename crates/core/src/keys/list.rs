@@ -54,6 +54,9 @@ pub struct KeyListView {
     pub own_keys: u32,
     /// The caller; none: not known yet.
     pub own_user_uid: Option<String>,
+    /// The state this shows; a "keys-changed" event with a higher number says that it is old.
+    #[ts(type = "number")]
+    pub revision: u64,
     /// Creations whose answer was lost and that a person has not settled yet.
     pub lost_creations: Vec<super::create::LostCreationView>,
 }
@@ -250,6 +253,8 @@ pub(crate) async fn list(
 
 /// The known list as the window sees it.
 pub(crate) fn view(ports: &Ports, live: &Live) -> KeyListView {
+    // Read first: what changes meanwhile makes this view old, not wrong.
+    let revision = live.revision();
     let lost_creations = create::lost_creations(ports, live);
     let list = live.known(ports);
     live.look(ports, |lens| {
@@ -265,6 +270,7 @@ pub(crate) fn view(ports: &Ports, live: &Live) -> KeyListView {
             quota: list.as_ref().and_then(|list| list.quota),
             own_keys: keys_of(own, keys),
             own_user_uid: own.map(str::to_owned),
+            revision,
             lost_creations,
         }
     })

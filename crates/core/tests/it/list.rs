@@ -123,8 +123,14 @@ async fn whoever_listens_is_told() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let listener = told.clone();
     desk.keys.on_change(Box::new(move |change| listener.lock().unwrap().push(change)));
-    desk.list(true).await;
-    assert!(told.lock().unwrap().contains(&Change::Keys { connection: desk.connection.clone() }));
+    let list = desk.list(true).await;
+    assert!(
+        told.lock().unwrap().contains(&Change::Keys {
+            connection: desk.connection.clone(),
+            revision: list.revision
+        }),
+        "and the view that came with it needs no second reading"
+    );
     told.lock().unwrap().clear();
     desk.sim.go_down().await;
     desk.list(true).await;

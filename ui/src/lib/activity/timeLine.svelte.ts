@@ -97,9 +97,14 @@ export class TimeLine {
     }
   }
 
-  /** Reads again whenever keys change, until the returned function is called. */
-  follow(): Promise<() => void> {
-    return listen("keys-changed", () => void this.refresh());
+  /** Reads again whenever something was written down, until the returned function is called. */
+  async follow(): Promise<() => void> {
+    // What can be undone depends on the keys.
+    const ends = await Promise.all([
+      listen("activity-changed", () => void this.refresh()),
+      listen("keys-changed", () => void this.refresh()),
+    ]);
+    return () => ends.forEach((end) => end());
   }
 }
 

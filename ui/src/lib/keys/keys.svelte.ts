@@ -134,6 +134,12 @@ export class Keys {
   );
 
   #asked = 0;
+  /** Readings under way. */
+  #reading = 0;
+  /** The newest state that the shell has told of. */
+  #told = 0;
+  /** A refresh was asked for while one was under way. */
+  #again = false;
   #detailsAsked = 0;
 
   constructor(connection: string, around: Surroundings) {
@@ -182,13 +188,29 @@ export class Keys {
     return this.#read(false);
   }
 
-  /** Asks the server. */
+  /** Reads what is remembered, if what is shown is older than a change that was told. */
+  async catchUp(revision: number): Promise<void> {
+    this.#told = Math.max(this.#told, revision);
+    // What is on its way may already hold the change: its end looks again.
+    if (this.#reading === 0 && (this.list?.revision ?? -1) < this.#told) await this.#read(false);
+  }
+
+  /**
+   * Asks the server. Asked for while one is under way, it is done once more after it: the answer
+   * that is coming may be older than what a person wants to see.
+   */
   async refresh(): Promise<void> {
-    if (this.refreshing) return;
+    if (this.refreshing) {
+      this.#again = true;
+      return;
+    }
     this.refreshing = true;
     try {
-      await this.#read(true);
-      this.#before = new Map();
+      do {
+        this.#again = false;
+        await this.#read(true);
+        this.#before = new Map();
+      } while (this.#again);
     } finally {
       this.refreshing = false;
     }
@@ -196,16 +218,24 @@ export class Keys {
 
   async #read(refresh: boolean): Promise<void> {
     const asked = ++this.#asked;
+    this.#reading++;
     try {
       const list = await call("list_keys", { connection: this.connection, refresh });
-      // A later answer is already on screen.
+      // A later answer is already on screen, or on its way.
       if (asked < this.#asked && !refresh) return;
-      this.#take(list);
+      if (list.revision >= (this.list?.revision ?? 0)) this.#take(list);
     } catch (thrown) {
       this.problem = toFailure(thrown);
       if (this.problem.code === "unauthorized" || this.problem.code === "notSignedIn") {
         this.#around.signedOut();
       }
+      return;
+    } finally {
+      this.#reading--;
+    }
+    // One more for all the changes that were told meanwhile, however many.
+    if (this.#reading === 0 && (this.list?.revision ?? this.#told) < this.#told) {
+      await this.#read(false);
     }
   }
 

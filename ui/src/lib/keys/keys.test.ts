@@ -57,6 +57,23 @@ describe("reading", () => {
     });
   });
 
+  it("reads nothing again for a change it already shows, and once for many", async () => {
+    const before = asked("list_keys").length;
+    await keys.catchUp(keys.list?.revision ?? 0);
+    expect(asked("list_keys")).toHaveLength(before);
+    host.keysChanged();
+    host.keysChanged();
+    await Promise.all([keys.catchUp(1), keys.catchUp(2), keys.catchUp(2)]);
+    expect(asked("list_keys")).toHaveLength(before + 1);
+    expect(keys.list?.revision).toBe(2);
+  });
+
+  it("refreshes once more when it is asked to meanwhile", async () => {
+    const before = asked("list_keys").length;
+    await Promise.all([keys.refresh(), keys.refresh(), keys.refresh()]);
+    expect(asked("list_keys")).toHaveLength(before + 2);
+  });
+
   it("keeps the rows of keys that did not change", async () => {
     const before = keys.rows;
     host.keys = host.keys.map((key) => (key.name === "ci-prod" ? { ...key, name: "ci" } : key));
@@ -109,6 +126,7 @@ describe("reading", () => {
       quota: null,
       ownKeys: 0,
       ownUserUid: null,
+      revision: 1,
       lostCreations: [],
     }));
     await keys.reload();

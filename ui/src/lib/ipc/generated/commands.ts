@@ -30,6 +30,7 @@ import type {
   KeyRequest,
   KeyView,
   KeychainView,
+  KeysChangedView,
   ListRequest,
   RenewRequest,
   RevealView,
@@ -80,7 +81,8 @@ export interface Commands {
 
 /** Every event the shell sends. */
 export interface Events {
-  "keys-changed": ConnectionRequest;
+  "keys-changed": KeysChangedView;
+  "activity-changed": ConnectionRequest;
   "connections-changed": null;
   clipboard: ClipboardView;
   "held-waiting": HeldView;

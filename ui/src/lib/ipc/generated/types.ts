@@ -710,6 +710,10 @@ ownKeys: number,
  */
 ownUserUid: string | null, 
 /**
+ * The state this shows; a "keys-changed" event with a higher number says that it is old.
+ */
+revision: number, 
+/**
  * Creations whose answer was lost and that a person has not settled yet.
  */
 lostCreations: Array<LostCreationView>, };
@@ -1200,3 +1204,16 @@ export type RevealView = { name: string, value: string,
  * Seconds until the window closes by itself.
  */
 closesIn: number, };
+
+/**
+ * The keys of a connection changed.
+ */
+export type KeysChangedView = { 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * The state of its list now; a list with this number or a higher one shows the change.
+ */
+revision: number, };
