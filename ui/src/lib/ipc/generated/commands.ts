@@ -4,6 +4,7 @@ import type {
   ActivityView,
   AddressRequest,
   AddressView,
+  BackgroundView,
   ChangedKeyView,
   ClipboardView,
   ConnectRequest,
@@ -22,6 +23,7 @@ import type {
   ExpiryRequest,
   ExpiryView,
   FinishRequest,
+  GoView,
   HeldRequest,
   HeldView,
   KeyActRequest,
@@ -31,6 +33,13 @@ import type {
   KeyView,
   KeychainView,
   ListRequest,
+  OutboxAddRequest,
+  OutboxEndView,
+  OutboxGiveUpRequest,
+  OutboxRetryRequest,
+  OutboxView,
+  PauseRequest,
+  QuitRequest,
   RenewRequest,
   RevealView,
   RevokeView,
@@ -63,6 +72,13 @@ export interface Commands {
   revoke_key: { request: KeyActRequest; view: RevokeView };
   reactivate_key: { request: KeyActRequest; view: ChangedKeyView };
   delete_key: { request: DeleteRequest; view: DeleteView };
+  outbox: { request: null; view: OutboxView };
+  add_to_outbox: { request: OutboxAddRequest; view: OutboxView };
+  retry_outbox: { request: OutboxRetryRequest; view: OutboxView };
+  give_up: { request: OutboxGiveUpRequest; view: OutboxView };
+  background: { request: null; view: BackgroundView };
+  pause_notices: { request: PauseRequest; view: BackgroundView };
+  quit: { request: QuitRequest; view: null };
   held_values: { request: null; view: Array<HeldView> };
   save_held_to_keychain: { request: HeldRequest; view: HeldView };
   save_held_to_file: { request: HeldRequest; view: HeldView };
@@ -84,4 +100,9 @@ export interface Events {
   "connections-changed": null;
   clipboard: ClipboardView;
   "held-waiting": HeldView;
+  "outbox-changed": OutboxView;
+  "outbox-ended": OutboxEndView;
+  background: BackgroundView;
+  "quit-asked": null;
+  go: GoView;
 }
