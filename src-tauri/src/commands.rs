@@ -4,10 +4,11 @@
 //! against, and (through `build.rs`) the permissions. Names are the same in all three.
 
 use crate::{
+    agent,
     clipboard::Clipboard,
     desk::Desk,
     files, reveal,
-    views::{ClipboardView, RevealView},
+    views::{BackgroundView, ClipboardView, PauseRequest, QuitRequest, RevealView},
 };
 use palette_keys_core::{
     Failure,
@@ -29,6 +30,7 @@ use palette_keys_core::{
         renew::{ChangedKeyView, RenewRequest},
         revoke::RevokeView,
     },
+    outbox::{OutboxAddRequest, OutboxGiveUpRequest, OutboxRetryRequest, OutboxView},
     palette_keys::StartView,
     settings::Settings,
     snippet::CopyRequest,
@@ -162,6 +164,55 @@ pub async fn reactivate_key(
 #[tauri::command]
 pub async fn delete_key(desk: State<'_, Desk>, request: DeleteRequest) -> Answer<DeleteView> {
     desk.keys.delete_key(request).await
+}
+
+/// Revocations and deletions that the server has not confirmed yet.
+#[tauri::command]
+pub async fn outbox(desk: State<'_, Desk>) -> Answer<OutboxView> {
+    Ok(desk.keys.outbox())
+}
+
+/// Revokes or deletes several keys.
+#[tauri::command]
+pub async fn add_to_outbox(desk: State<'_, Desk>, request: OutboxAddRequest) -> Answer<OutboxView> {
+    desk.keys.add_to_outbox(request).await
+}
+
+/// Tries what waits in the outbox now.
+#[tauri::command]
+pub async fn retry_outbox(
+    desk: State<'_, Desk>,
+    request: OutboxRetryRequest,
+) -> Answer<OutboxView> {
+    Ok(desk.keys.retry_outbox(&request))
+}
+
+/// Takes records out of the outbox although the server has not confirmed them.
+#[tauri::command]
+pub async fn give_up(desk: State<'_, Desk>, request: OutboxGiveUpRequest) -> Answer<OutboxView> {
+    desk.keys.give_up(request).await
+}
+
+/// How the app lives on without its window.
+#[tauri::command]
+pub async fn background<R: Runtime>(app: AppHandle<R>) -> Answer<BackgroundView> {
+    Ok(agent::view(&app))
+}
+
+/// Pauses the notices, or ends the pause.
+#[tauri::command]
+pub async fn pause_notices<R: Runtime>(
+    app: AppHandle<R>,
+    request: PauseRequest,
+) -> Answer<BackgroundView> {
+    agent::pause_notices(&app, request)
+}
+
+/// Ends the app, also when something is not confirmed or kept, if the person said so.
+#[tauri::command]
+pub async fn quit<R: Runtime>(app: AppHandle<R>, request: QuitRequest) -> Answer<()> {
+    agent::quit(&app, request);
+    Ok(())
 }
 
 /// Values that nobody has kept yet.
@@ -326,6 +377,13 @@ table! {
     revoke_key: KeyActRequest => RevokeView,
     reactivate_key: KeyActRequest => ChangedKeyView,
     delete_key: DeleteRequest => DeleteView,
+    outbox: () => OutboxView,
+    add_to_outbox: OutboxAddRequest => OutboxView,
+    retry_outbox: OutboxRetryRequest => OutboxView,
+    give_up: OutboxGiveUpRequest => OutboxView,
+    background: () => BackgroundView,
+    pause_notices: PauseRequest => BackgroundView,
+    quit: QuitRequest => (),
     held_values: () => Vec<HeldView>,
     save_held_to_keychain: HeldRequest => HeldView,
     save_held_to_file: HeldRequest => HeldView,

@@ -1,9 +1,10 @@
 //! What the shell tells the window.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use palette_keys_core::{
-    PaletteKeys, connection::ConnectionRequest, held::HeldView, palette_keys::Change,
+    PaletteKeys, connection::ConnectionRequest, held::HeldView, outbox::OutboxView,
+    palette_keys::Change,
 };
 use tauri::{AppHandle, Emitter, Runtime};
 
@@ -20,12 +21,22 @@ pub const ACTIVITY_CHANGED: &str = "activity-changed";
 pub const CONNECTIONS_CHANGED: &str = "connections-changed";
 /// The clipboard's state changed: [`ClipboardView`].
 pub const CLIPBOARD: &str = "clipboard";
+/// The outbox changed: [`OutboxView`].
+pub const OUTBOX_CHANGED: &str = "outbox-changed";
+/// Something left the outbox: [`palette_keys_core::outbox::OutboxEndView`].
+pub const OUTBOX_ENDED: &str = "outbox-ended";
+/// Tray host, notices or their pause changed: [`crate::views::BackgroundView`].
+pub const BACKGROUND: &str = "background";
+/// The person wants to quit while revocations wait: nothing. The window asks, then calls `quit`.
+pub const QUIT_ASKED: &str = "quit-asked";
+/// The tray wants something shown: [`crate::views::GoView`].
+pub const GO: &str = "go";
 /// The window was asked to close while a value waits to be kept: [`HeldView`].
 pub const HELD_WAITING: &str = "held-waiting";
 
 /// Passes on what the product says.
 pub fn forward<R: Runtime>(app: &AppHandle<R>, keys: &Arc<PaletteKeys>) {
-    let app = app.clone();
+    let (app, weak) = (app.clone(), Arc::downgrade(keys));
     keys.on_change(Box::new(move |change| match change {
         Change::Keys { connection, revision } => {
             tell(&app, KEYS_CHANGED, KeysChangedView { connection, revision });
@@ -33,8 +44,14 @@ pub fn forward<R: Runtime>(app: &AppHandle<R>, keys: &Arc<PaletteKeys>) {
         Change::Activity { connection } => {
             tell(&app, ACTIVITY_CHANGED, ConnectionRequest { connection });
         }
+        Change::Outbox => tell(&app, OUTBOX_CHANGED, keys_view(&weak)),
+        Change::OutboxEnded(end) => tell(&app, OUTBOX_ENDED, *end),
         Change::Connections => tell(&app, CONNECTIONS_CHANGED, ()),
     }));
+}
+
+fn keys_view(keys: &Weak<PaletteKeys>) -> OutboxView {
+    keys.upgrade().map(|keys| keys.outbox()).unwrap_or_default()
 }
 
 /// Tells the main window how the clipboard stands.

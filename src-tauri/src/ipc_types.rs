@@ -13,6 +13,7 @@ use palette_keys_core::{
         activity::*, create::*, delete::*, details::*, edit::*, expiry::*, list::*, renew::*,
         revoke::*, *,
     },
+    outbox::*,
     palette_keys::*,
     settings::*,
     snippet::*,
@@ -48,8 +49,11 @@ fn types(config: &ts_rs::Config) -> String {
         ListRequest, KeyListView, PersonView, ExpiryChoice, ExpiryRequest, ExpiryView,
         CreateRequest, CreateView, LostCreationView, LostAct, SettleRequest, SettleView,
         EditRequest, EditBase, EditView, RenewRequest, ChangedKeyView, RevokeView,
-        DeleteRequest, DeleteView, KeyDetailsView, Act, ActState, ActivityView, ActivityRequest,
+        DeleteRequest, DeleteView, OutboxAction, OutboxState, OutboxItemView, DamagedRecordView,
+        OutboxView, OutboxEnd, OutboxEndView, OutboxAddRequest, OutboxRetryRequest,
+        OutboxGiveUpRequest, KeyDetailsView, Act, ActState, ActivityView, ActivityRequest,
         StartView, ClipboardState, ClipboardView, RevealView, KeysChangedView,
+        BackgroundView, PauseRequest, QuitRequest, GoView,
     )
 }
 
@@ -59,7 +63,7 @@ fn command_table(config: &ts_rs::Config) -> String {
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| word.starts_with(char::is_uppercase) && *word != "Array")
         .collect();
-    names.extend(["ConnectionRequest", "ClipboardView", "HeldView", "KeysChangedView"]);
+    names.extend(["ConnectionRequest", "ClipboardView", "HeldView", "OutboxEndView", "GoView", "KeysChangedView"]);
     names.sort_unstable();
     names.dedup();
     format!(
@@ -69,7 +73,9 @@ fn command_table(config: &ts_rs::Config) -> String {
          export interface Commands {{\n{lines}}}\n\n\
          /** Every event the shell sends. */\n\
          export interface Events {{\n  \"keys-changed\": KeysChangedView;\n  \"activity-changed\": ConnectionRequest;\n  \"connections-changed\": null;\n  \
-         clipboard: ClipboardView;\n  \"held-waiting\": HeldView;\n}}\n",
+         clipboard: ClipboardView;\n  \"held-waiting\": HeldView;\n  \"outbox-changed\": OutboxView;\n  \
+         \"outbox-ended\": OutboxEndView;\n  background: BackgroundView;\n  \"quit-asked\": null;\n  \
+         go: GoView;\n}}\n",
         names.join(",\n  "),
     )
 }

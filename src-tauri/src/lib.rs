@@ -3,6 +3,7 @@
 //! Everything the product does is in `palette-keys-core`; this crate gives it a
 //! window and the desktop's own parts. Reading order: [`run`], [`commands`], [`windows`].
 
+pub mod agent;
 pub mod clipboard;
 pub mod commands;
 pub mod desk;
@@ -92,6 +93,12 @@ pub fn open<R: Runtime>(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let appearance = keys.settings().appearance;
     events::forward(app, &keys);
+    {
+        // What was confirmed before is sent whatever the window does.
+        let tauri::async_runtime::RuntimeHandle::Tokio(runtime) = tauri::async_runtime::handle();
+        let _runtime = runtime.enter();
+        keys.start_sending();
+    }
     app.manage(clipboard::Clipboard::start(app.clone()));
     app.manage(reveal::Shown::default());
     let desk = desk::Desk::new(keys);

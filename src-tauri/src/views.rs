@@ -40,6 +40,72 @@ pub struct KeysChangedView {
     pub revision: u64,
 }
 
+/// How the app lives on without its window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct BackgroundView {
+    /// The desktop shows tray icons now.
+    pub tray_host: bool,
+    /// What takes notices, in words ("GNOME Shell"); none: nothing does.
+    pub notice_host: Option<String>,
+    /// Notices are paused until then, ms since 1970 UTC.
+    #[ts(type = "number | null")]
+    pub paused_until: Option<i64>,
+    /// Starting at login cannot be set up here, and why.
+    pub login_problem: Option<String>,
+}
+
+/// Pause the notices.
+#[derive(Debug, Clone, Deserialize, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseRequest {
+    /// ms since 1970 UTC; none ends the pause.
+    #[ts(type = "number | null")]
+    pub until: Option<i64>,
+}
+
+/// End the app.
+#[derive(Debug, Clone, Deserialize, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct QuitRequest {
+    /// True: the person was told what is not confirmed yet, and quits all the same.
+    pub anyway: bool,
+}
+
+/// Where the tray sends the window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum GoView {
+    /// The keys, with the focus in the search box.
+    Search {
+        /// Id of the connection.
+        connection: String,
+    },
+    /// One key's details.
+    Key {
+        /// Id of the connection.
+        connection: String,
+        /// uid of the key.
+        uid: String,
+    },
+    /// "New API key".
+    NewKey {
+        /// Id of the connection; none: the open one.
+        connection: Option<String>,
+    },
+    /// "Renew API key", for a key that could not be renewed from the tray.
+    Renew {
+        /// Id of the connection.
+        connection: String,
+        /// uid of the key.
+        uid: String,
+    },
+    /// The list of what is not confirmed yet.
+    Outbox,
+    /// The settings.
+    Settings,
+}
+
 /// The one view that carries a value: only the `reveal` window may ask for it.
 #[derive(Serialize, TS)]
 #[serde(rename_all = "camelCase")]

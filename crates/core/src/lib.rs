@@ -18,6 +18,7 @@ pub mod held;
 pub mod keychain;
 pub mod keys;
 mod once;
+pub mod outbox;
 pub mod palette_keys;
 mod ports;
 pub mod secret;

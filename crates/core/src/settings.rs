@@ -35,6 +35,17 @@ pub struct Settings {
     pub longest_life_days: Option<u32>,
     /// Minutes between refreshes: 1 to 120.
     pub refresh_minutes: u32,
+    /// Start with the desktop session, without a window.
+    pub start_at_login: bool,
+    /// Closing the window keeps the tray, where there is one.
+    pub close_to_tray: bool,
+    /// Tell about keys that end, and about revocations that could not be confirmed.
+    pub notices: bool,
+    /// Days before a key's end at which its owner is told: each 1 to 365, in falling order, at most
+    /// ten; the end itself is always told.
+    pub notice_days: Vec<u32>,
+    /// Tell admins once a week about others' keys.
+    pub weekly_digest: bool,
 }
 
 impl Default for Settings {
@@ -46,10 +57,17 @@ impl Default for Settings {
             lead_days: 14,
             longest_life_days: None,
             refresh_minutes: 15,
+            start_at_login: false,
+            close_to_tray: true,
+            notices: true,
+            notice_days: vec![30, 14, 7, 3, 1],
+            weekly_digest: true,
         }
     }
 }
 
+const NOTICE_DAYS: RangeInclusive<u32> = 1..=365;
+const MOST_NOTICES: usize = 10;
 const CLIPBOARD_SECONDS: RangeInclusive<u32> = 10..=300;
 const LIFE_DAYS: RangeInclusive<u32> = 1..=3650;
 const LEAD_DAYS: RangeInclusive<u32> = 1..=90;
@@ -80,6 +98,16 @@ impl Settings {
                     range.end()
                 )));
             }
+        }
+        let falling = self.notice_days.windows(2).all(|pair| pair[0] > pair[1]);
+        let in_range = self.notice_days.iter().all(|days| NOTICE_DAYS.contains(days));
+        if !falling || !in_range || self.notice_days.len() > MOST_NOTICES {
+            return Err(refusal(format!(
+                "The days before a key's end at which you are told must be between {} and {}, each \
+                 once, at most {MOST_NOTICES} of them. No setting was changed.",
+                NOTICE_DAYS.start(),
+                NOTICE_DAYS.end()
+            )));
         }
         match self.longest_life_days {
             Some(longest) if self.default_expiration_days > longest => Err(refusal(format!(
@@ -112,6 +140,10 @@ impl Settings {
         self.clipboard_seconds = into(self.clipboard_seconds, CLIPBOARD_SECONDS);
         self.lead_days = into(self.lead_days, LEAD_DAYS);
         self.refresh_minutes = into(self.refresh_minutes, REFRESH_MINUTES);
+        self.notice_days.retain(|days| NOTICE_DAYS.contains(days));
+        self.notice_days.sort_unstable_by(|a, b| b.cmp(a));
+        self.notice_days.dedup();
+        self.notice_days.truncate(MOST_NOTICES);
         self.longest_life_days = self.longest_life_days.map(|days| into(days, LIFE_DAYS));
         let longest = self.longest_life_days.unwrap_or(*LIFE_DAYS.end());
         self.default_expiration_days = into(self.default_expiration_days, LIFE_DAYS).min(longest);
@@ -139,7 +171,7 @@ mod tests {
     fn refuses_each_value_out_of_its_range() {
         let good = Settings::default();
         assert!(good.check().is_ok());
-        let bad: [fn(&mut Settings); 12] = [
+        let bad: [fn(&mut Settings); 15] = [
             |s| s.clipboard_seconds = 9,
             |s| s.clipboard_seconds = 301,
             |s| s.default_expiration_days = 0,
@@ -152,6 +184,9 @@ mod tests {
             |s| s.refresh_minutes = 0,
             |s| s.refresh_minutes = 121,
             |s| s.refresh_minutes = u32::MAX,
+            |s| s.notice_days = vec![0],
+            |s| s.notice_days = vec![3, 7],
+            |s| s.notice_days = (1..=11).rev().collect(),
         ];
         for (number, spoil) in bad.iter().enumerate() {
             let mut settings = good.clone();
@@ -185,6 +220,7 @@ mod tests {
             "defaultExpirationDays": 90,
             "longestLifeDays": 60,
             "refreshMinutes": 4_000_000_000_u32,
+            "noticeDays": [3, 7, 7, 0, 400],
             "fromTheFuture": [1, 2],
         }));
         assert_eq!(
@@ -196,6 +232,8 @@ mod tests {
                 lead_days: 14,
                 longest_life_days: Some(60),
                 refresh_minutes: 120,
+                notice_days: vec![7, 3],
+                ..Settings::default()
             }
         );
         assert!(read.check().is_ok(), "what is read back can be saved again");

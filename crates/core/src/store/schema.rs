@@ -8,7 +8,8 @@ pub(super) const APPLICATION_ID: i32 = 0x504b_6579;
 
 /// Step n brings version n to version n + 1. Times are milliseconds since 1970 UTC. Records that
 /// are only read and written whole are JSON with the sum of that text; what is searched has columns.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE about (
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
@@ -55,7 +56,24 @@ const STEPS: [&str; 1] = ["
         key_after TEXT
     ) STRICT;
     CREATE INDEX journal_of_key ON journal (connection, key_uid, id);
-"];
+",
+    "
+    CREATE TABLE outbox (
+        op_id TEXT PRIMARY KEY,
+        asked_at INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE told (
+        connection TEXT NOT NULL,
+        uid TEXT NOT NULL,
+        ends_at INTEGER NOT NULL,
+        days INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (connection, uid, ends_at, days)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The version this app writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;

@@ -4,6 +4,7 @@ import type {
   ActivityView,
   AddressRequest,
   AddressView,
+  BackgroundView,
   ChangedKeyView,
   ClipboardView,
   ConnectRequest,
@@ -22,6 +23,7 @@ import type {
   ExpiryRequest,
   ExpiryView,
   FinishRequest,
+  GoView,
   HeldRequest,
   HeldView,
   KeyActRequest,
@@ -32,6 +34,13 @@ import type {
   KeychainView,
   KeysChangedView,
   ListRequest,
+  OutboxAddRequest,
+  OutboxEndView,
+  OutboxGiveUpRequest,
+  OutboxRetryRequest,
+  OutboxView,
+  PauseRequest,
+  QuitRequest,
   RenewRequest,
   RevealView,
   RevokeView,
@@ -64,6 +73,13 @@ export interface Commands {
   revoke_key: { request: KeyActRequest; view: RevokeView };
   reactivate_key: { request: KeyActRequest; view: ChangedKeyView };
   delete_key: { request: DeleteRequest; view: DeleteView };
+  outbox: { request: null; view: OutboxView };
+  add_to_outbox: { request: OutboxAddRequest; view: OutboxView };
+  retry_outbox: { request: OutboxRetryRequest; view: OutboxView };
+  give_up: { request: OutboxGiveUpRequest; view: OutboxView };
+  background: { request: null; view: BackgroundView };
+  pause_notices: { request: PauseRequest; view: BackgroundView };
+  quit: { request: QuitRequest; view: null };
   held_values: { request: null; view: Array<HeldView> };
   save_held_to_keychain: { request: HeldRequest; view: HeldView };
   save_held_to_file: { request: HeldRequest; view: HeldView };
@@ -86,4 +102,9 @@ export interface Events {
   "connections-changed": null;
   clipboard: ClipboardView;
   "held-waiting": HeldView;
+  "outbox-changed": OutboxView;
+  "outbox-ended": OutboxEndView;
+  background: BackgroundView;
+  "quit-asked": null;
+  go: GoView;
 }

@@ -531,7 +531,28 @@ longestLifeDays: number | null,
 /**
  * Minutes between refreshes: 1 to 120.
  */
-refreshMinutes: number, };
+refreshMinutes: number, 
+/**
+ * Start with the desktop session, without a window.
+ */
+startAtLogin: boolean, 
+/**
+ * Closing the window keeps the tray, where there is one.
+ */
+closeToTray: boolean, 
+/**
+ * Tell about keys that end, and about revocations that could not be confirmed.
+ */
+notices: boolean, 
+/**
+ * Days before a key's end at which its owner is told: each 1 to 365, in falling order, at most
+ * ten; the end itself is always told.
+ */
+noticeDays: Array<number>, 
+/**
+ * Tell admins once a week about others' keys.
+ */
+weeklyDigest: boolean, };
 
 /**
  * Status of a key, exactly one.
@@ -709,10 +730,6 @@ ownKeys: number,
  * The caller; none: not known yet.
  */
 ownUserUid: string | null, 
-/**
- * The state this shows; a "keys-changed" event with a higher number says that it is old.
- */
-revision: number, 
 /**
  * Creations whose answer was lost and that a person has not settled yet.
  */
@@ -1049,6 +1066,182 @@ uid: string,
 removedFromKeychain: boolean, };
 
 /**
+ * What a record asks of the server.
+ */
+export type OutboxAction = "revoke" | "delete";
+
+/**
+ * Where a record stands.
+ */
+export type OutboxState = "waiting" | "accepted" | "blocked";
+
+/**
+ * One record in the eyes of window and tray.
+ */
+export type OutboxItemView = { 
+/**
+ * Names the record.
+ */
+record: string, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * Its name.
+ */
+connectionName: string, 
+/**
+ * uid of the key.
+ */
+keyUid: string, 
+/**
+ * Its name when it was asked for; may be empty.
+ */
+keyName: string, 
+/**
+ * Its owner's name; may be empty.
+ */
+ownerName: string, 
+/**
+ * What is asked.
+ */
+action: OutboxAction, 
+/**
+ * When a person confirmed it, ms since 1970 UTC.
+ */
+askedAt: number, 
+/**
+ * How often it was sent.
+ */
+attempts: number, 
+/**
+ * Where it stands.
+ */
+state: OutboxState, 
+/**
+ * What the last try met, in words; none before the first answer.
+ */
+problem: ErrorView | null, 
+/**
+ * When it was last tried, ms since 1970 UTC.
+ */
+lastTriedAt: number | null, 
+/**
+ * When it is tried next, ms since 1970 UTC; none while it is on its way or another process
+ * sends.
+ */
+nextTryAt: number | null, 
+/**
+ * False: the disk refused the record, so it lives only as long as the app is open.
+ */
+recorded: boolean, };
+
+/**
+ * A record on disk that cannot be read. It is kept as it is.
+ */
+export type DamagedRecordView = { 
+/**
+ * Names the record.
+ */
+record: string, 
+/**
+ * What is known of it, in words.
+ */
+words: string, };
+
+/**
+ * Everything that waits for the server, oldest first.
+ */
+export type OutboxView = { 
+/**
+ * The records.
+ */
+items: Array<OutboxItemView>, 
+/**
+ * Records that cannot be read.
+ */
+damaged: Array<DamagedRecordView>, 
+/**
+ * True: another process of this app sends them.
+ */
+sentElsewhere: boolean, };
+
+/**
+ * How a record left the outbox.
+ */
+export type OutboxEnd = { "kind": "confirmed", 
+/**
+ * When the server refused the revoked value itself, ms since 1970; none: not held.
+ */
+refusedAt: number | null, } | { "kind": "givenUp" };
+
+/**
+ * A record that left the outbox.
+ */
+export type OutboxEndView = { 
+/**
+ * The record as it was last.
+ */
+item: OutboxItemView, 
+/**
+ * How it left.
+ */
+end: OutboxEnd, 
+/**
+ * The key as it was read back; none: it is gone, or not read.
+ */
+key: KeyView | null, };
+
+/**
+ * Revoke or delete several keys: all are written down at once, then sent at the allowed speed.
+ */
+export type OutboxAddRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * What is asked.
+ */
+action: OutboxAction, 
+/**
+ * uids of the keys.
+ */
+uids: Array<string>, };
+
+/**
+ * Try a record now.
+ */
+export type OutboxRetryRequest = { 
+/**
+ * None: all of them.
+ */
+record: string | null, };
+
+/**
+ * Take records out of the outbox although the server has not confirmed them.
+ */
+export type OutboxGiveUpRequest = { 
+/**
+ * Made once for each thing a person does.
+ */
+opId: string, 
+/**
+ * The records. What a person saw and meant: never "all".
+ */
+records: Array<string>, 
+/**
+ * True: only those that were never sent (a bulk act is stopped); nothing is journalled as
+ * "may still work" for them.
+ */
+unsentOnly: boolean, };
+
+/**
  * Everything known of one key.
  */
 export type KeyDetailsView = { 
@@ -1206,14 +1399,69 @@ export type RevealView = { name: string, value: string,
 closesIn: number, };
 
 /**
- * The keys of a connection changed.
+ * How the app lives on without its window.
  */
-export type KeysChangedView = { 
+export type BackgroundView = { 
+/**
+ * The desktop shows tray icons now.
+ */
+trayHost: boolean, 
+/**
+ * What takes notices, in words ("GNOME Shell"); none: nothing does.
+ */
+noticeHost: string | null, 
+/**
+ * Notices are paused until then, ms since 1970 UTC.
+ */
+pausedUntil: number | null, 
+/**
+ * Starting at login cannot be set up here, and why.
+ */
+loginProblem: string | null, };
+
+/**
+ * Pause the notices.
+ */
+export type PauseRequest = { 
+/**
+ * ms since 1970 UTC; none ends the pause.
+ */
+until: number | null, };
+
+/**
+ * End the app.
+ */
+export type QuitRequest = { 
+/**
+ * True: the person was told what is not confirmed yet, and quits all the same.
+ */
+anyway: boolean, };
+
+/**
+ * Where the tray sends the window.
+ */
+export type GoView = { "kind": "search", 
+/**
+ * Id of the connection.
+ */
+connection: string, } | { "kind": "key", 
 /**
  * Id of the connection.
  */
 connection: string, 
 /**
- * The state of its list now; a list with this number or a higher one shows the change.
+ * uid of the key.
  */
-revision: number, };
+uid: string, } | { "kind": "newKey", 
+/**
+ * Id of the connection; none: the open one.
+ */
+connection: string | null, } | { "kind": "renew", 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * uid of the key.
+ */
+uid: string, } | { "kind": "outbox" } | { "kind": "settings" };
