@@ -16,6 +16,7 @@ mod intents;
 mod journal;
 mod schema;
 mod settings;
+mod told;
 
 use crate::{ErrorCode, Failure};
 use rusqlite::{Connection, Row};
@@ -29,6 +30,7 @@ pub use cache::CachedList;
 pub use connections::ConnectionRecord;
 pub use intents::{CreateIntent, IntentState};
 pub use journal::{JournalChange, JournalEntry, JournalId, JournalOutcome};
+pub use told::ToldRow;
 
 /// The name of the file in the data directory. `-wal` and `-shm` files lie beside it while it is open.
 pub const FILE_NAME: &str = "palette-keys.sqlite3";
