@@ -220,3 +220,223 @@ fn readiness(ports: &crate::ports::Ports, live: &Live, keychain: KeychainState) 
         Readiness::Later
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const QUIET: Heard = Heard { network: false, resumed: false };
+    const NETWORK: Heard = Heard { network: true, resumed: false };
+    const RESUMED: Heard = Heard { network: false, resumed: true };
+
+    /// Both clocks, run by hand.
+    struct Run {
+        now: Moment,
+        schedule: Schedule,
+        refreshes: Vec<u64>,
+        wakes: Vec<u64>,
+        looks: u32,
+    }
+
+    impl Run {
+        fn new() -> Self {
+            let now = Moment { wall_ms: 1_000_000_000_000, steady: Duration::from_secs(1000) };
+            let schedule = Schedule::new(now);
+            Self { now, schedule, refreshes: Vec::new(), wakes: Vec::new(), looks: 0 }
+        }
+
+        fn seconds(&self) -> u64 {
+            self.now.steady.as_secs() - 1000
+        }
+
+        fn pass(&mut self, time: Duration) {
+            self.now.steady += time;
+            self.now.wall_ms += i64::try_from(time.as_millis()).unwrap();
+        }
+
+        /// One look; a reading it asks for ends at once.
+        fn look(&mut self, heard: Heard, outcome: Refreshed, random: u32) -> Step {
+            let step = self.schedule.look(self.now, heard, 15);
+            self.looks += 1;
+            if step.wake {
+                self.wakes.push(self.seconds());
+            }
+            if step.refresh {
+                self.refreshes.push(self.seconds());
+                self.schedule.refreshed(self.now, outcome, random);
+                // The end of a reading wakes the loop.
+                return Step {
+                    refresh: true,
+                    wake: step.wake,
+                    ..self.look(QUIET, outcome, random)
+                };
+            }
+            step
+        }
+
+        /// Runs on as the loop does.
+        fn run(&mut self, time: Duration, outcome: Refreshed, random: u32) {
+            let end = self.now.steady + time;
+            loop {
+                let next = self.look(QUIET, outcome, random).next;
+                if self.now.steady + next > end {
+                    let rest = end - self.now.steady;
+                    return self.pass(rest);
+                }
+                self.pass(next);
+            }
+        }
+    }
+
+    const fn minutes(count: u64) -> Duration {
+        Duration::from_secs(60 * count)
+    }
+
+    #[test]
+    fn lists_are_read_in_the_interval_with_a_tenth_of_play() {
+        for (random, expected) in [(0, 810), (u32::MAX / 2, 899), (u32::MAX, 990)] {
+            let mut run = Run::new();
+            run.run(minutes(60), Refreshed::Read, random);
+            assert_eq!(run.refreshes[0], 10);
+            assert!(run.refreshes[1].abs_diff(10 + expected) <= 1, "{:?}", run.refreshes);
+            assert!(run.wakes.is_empty(), "nothing was heard");
+        }
+    }
+
+    #[test]
+    fn ten_quiet_minutes_cost_at_most_two_dozen_looks() {
+        let mut run = Run::new();
+        run.run(minutes(10), Refreshed::Read, 0);
+        let before = run.looks;
+        run.run(minutes(10), Refreshed::Read, 0);
+        assert!(run.looks - before <= 24, "{}", run.looks - before);
+    }
+
+    #[test]
+    fn what_changes_wakes_the_outbox_at_once_and_the_lists_soon() {
+        let table: [(&str, Heard, i64); 5] = [
+            ("network", NETWORK, 0),
+            ("resume is said", RESUMED, 0),
+            ("resume is seen", QUIET, 3_600_000),
+            ("the clock is set forward", QUIET, 10 * 365 * 86_400_000),
+            ("the clock is set back", QUIET, -10 * 365 * 86_400_000),
+        ];
+        for (why, heard, jump) in table {
+            let mut run = Run::new();
+            run.run(minutes(5), Refreshed::Read, 0);
+            let now = run.seconds();
+            run.now.wall_ms += jump;
+            run.look(heard, Refreshed::Read, 0);
+            assert_eq!(run.wakes, [now], "{why}");
+            run.run(minutes(1), Refreshed::Read, 0);
+            assert_eq!(run.refreshes, [10, now + 2], "{why}");
+        }
+        let mut run = Run::new();
+        run.run(minutes(5), Refreshed::Read, 0);
+        run.now.wall_ms += 29_000;
+        run.look(QUIET, Refreshed::Read, 0);
+        assert!(run.wakes.is_empty(), "a small correction of the clock is no sleep");
+        // Where the steady clock runs on in sleep.
+        run.pass(minutes(90));
+        run.look(QUIET, Refreshed::Read, 0);
+        assert_eq!(run.wakes.len(), 1);
+    }
+
+    #[test]
+    fn a_network_that_flaps_is_not_answered_each_time() {
+        let mut run = Run::new();
+        run.run(minutes(5), Refreshed::Read, 0);
+        run.refreshes.clear();
+        for _ in 0..60 {
+            run.pass(Duration::from_secs(1));
+            run.look(NETWORK, Refreshed::Read, 0);
+        }
+        run.run(minutes(1), Refreshed::Read, 0);
+        assert!(
+            run.wakes.len() <= 14 && run.refreshes.len() <= 6,
+            "{:?} {:?}",
+            run.wakes,
+            run.refreshes
+        );
+        let last = *run.wakes.last().unwrap();
+        assert!(last >= 360, "the last change is answered: {last}");
+    }
+
+    #[test]
+    fn an_open_prompt_puts_reading_off_and_is_looked_at_again() {
+        let mut run = Run::new();
+        run.run(minutes(3), Refreshed::PromptOpen, 0);
+        assert!(
+            run.refreshes.windows(2).all(|pair| pair[1] - pair[0] >= 15),
+            "{:?}",
+            run.refreshes
+        );
+        assert!((10..=13).contains(&run.refreshes.len()), "{:?}", run.refreshes);
+        run.refreshes.clear();
+        run.run(minutes(10), Refreshed::Read, 0);
+        assert_eq!(run.refreshes.len(), 1, "soon after it closed, and then in the interval");
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_tried_sooner_and_sooner_not_for_ever() {
+        let mut run = Run::new();
+        run.run(minutes(60), Refreshed::Partly, u32::MAX / 2);
+        let gaps: Vec<u64> = run.refreshes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        for (gap, expected) in gaps.iter().zip([60, 120, 240, 480, 900]) {
+            assert!(gap.abs_diff(expected) <= 1, "{gaps:?}");
+        }
+    }
+
+    #[test]
+    fn one_reading_at_a_time() {
+        let mut run = Run::new();
+        run.pass(FIRST);
+        assert!(run.schedule.look(run.now, QUIET, 15).refresh);
+        for _ in 0..100 {
+            run.pass(Duration::from_secs(20));
+            assert!(!run.schedule.look(run.now, NETWORK, 15).refresh);
+        }
+        run.schedule.refreshed(run.now, Refreshed::Read, 0);
+        assert!(run.schedule.look(run.now, QUIET, 15).refresh, "what was heard meanwhile counts");
+    }
+
+    proptest! {
+        /// Whatever is heard and however clocks jump: no look sooner than half a second or later
+        /// than 30 s, readings 15 s apart, and one at least every interval and a tenth.
+        #[test]
+        fn whatever_happens_the_pauses_stay_in_their_bounds(
+            events in prop::collection::vec(
+                (0_u8..8, 0_u64..40_000, any::<u32>(), -100_000_000_000_i64..100_000_000_000),
+                1..300,
+            ),
+        ) {
+            let mut run = Run::new();
+            let mut last: Option<Duration> = None;
+            let mut next = Duration::ZERO;
+            for (kind, ms, random, jump) in events {
+                run.pass(Duration::from_millis(ms).min(next));
+                let heard = Heard { network: kind == 0, resumed: kind == 1 };
+                if kind == 2 {
+                    run.now.wall_ms += jump;
+                }
+                let outcome = match kind {
+                    3 => Refreshed::Partly,
+                    4 => Refreshed::PromptOpen,
+                    _ => Refreshed::Read,
+                };
+                let step = run.look(heard, outcome, random);
+                prop_assert!((SHORTEST..=LONGEST).contains(&step.next));
+                next = step.next;
+                if step.refresh {
+                    if let Some(last) = last {
+                        prop_assert!(run.now.steady - last >= CLOSEST);
+                    }
+                    last = Some(run.now.steady);
+                } else if let Some(last) = last {
+                    prop_assert!(run.now.steady - last <= Duration::from_secs(991));
+                }
+            }
+        }
+    }
+}

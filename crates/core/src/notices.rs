@@ -262,3 +262,176 @@ fn is_pause(until: i64, now: i64) -> bool {
 pub(crate) fn ms_between(from: Timestamp, to: Timestamp) -> i64 {
     to.as_millisecond().saturating_sub(from.as_millisecond())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Clock,
+        connection::{Colour, ProxyChoice, SignInMethod},
+        keychain::MemoryKeychain,
+        keys::{
+            ApiKey,
+            tests::{identity, key},
+        },
+        palette_keys::Parts,
+        settings::Settings,
+        store::{CachedList, ConnectionRecord, Store},
+    };
+    use jiff::tz::TimeZone;
+    use std::{path::Path, sync::atomic::AtomicI64, sync::atomic::Ordering};
+
+    struct SetClock(AtomicI64);
+
+    impl SetClock {
+        fn at(text: &str) -> Arc<Self> {
+            let at: Timestamp = text.parse().unwrap();
+            Arc::new(Self(AtomicI64::new(at.as_millisecond())))
+        }
+
+        fn forward(&self, ms: i64) {
+            self.0.fetch_add(ms, Ordering::SeqCst);
+        }
+    }
+
+    impl Clock for SetClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+        }
+
+        fn time_zone(&self) -> TimeZone {
+            TimeZone::UTC
+        }
+    }
+
+    const NOW: &str = "2027-05-28T12:00:00Z";
+    const AT: Duration = Duration::from_secs(100);
+
+    /// A remembered connection whose key `k1` ends in 3.5 days.
+    fn remembered(home: &Path, clock: &Arc<SetClock>, demo: bool) -> (Arc<PaletteKeys>, Teller) {
+        let (store, notices) = Store::open(home).unwrap();
+        let record = ConnectionRecord {
+            id: "c1".into(),
+            name: "acme".into(),
+            colour: Colour::Teal,
+            origin: "https://palette.example".into(),
+            method: SignInMethod::ApiKey,
+            email: None,
+            organization: None,
+            ca_certificate: None,
+            proxy: ProxyChoice::None,
+            demo,
+            in_memory_only: false,
+            signing_key_uid: None,
+            position: 0,
+        };
+        store.put_connection(&record).unwrap();
+        let list = CachedList {
+            as_of: clock.now(),
+            keys: vec![ApiKey { name: "ci".into(), ..key("k1", "jane") }],
+            people: None,
+            identity: identity("jane"),
+            quota: None,
+            clock_offset_ms: 0,
+        };
+        store.put_list("c1", &list).unwrap();
+        let keys = PaletteKeys::open(Parts {
+            store,
+            keychain: Arc::new(MemoryKeychain::new()),
+            clock: Arc::<SetClock>::clone(clock),
+            notices,
+            demo: false,
+            version: "0".into(),
+        });
+        let teller = Teller::new(&keys);
+        (keys, teller)
+    }
+
+    fn bodies(notices: &[Notice]) -> Vec<&str> {
+        notices.iter().map(|notice| notice.body.split(" (").next().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_crash_before_the_desktop_took_it_loses_nothing_and_one_after_it_repeats_it_once() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        {
+            let (_keys, teller) = remembered(home.path(), &clock, false);
+            assert_eq!(bodies(&teller.due(AT, true, false)), ["ci ends in 4 days"]);
+            assert!(teller.due(AT, true, false).is_empty(), "it is on its way");
+            // The app dies here: shown or not, nobody wrote it down.
+        }
+        {
+            let (_keys, teller) = remembered(home.path(), &clock, false);
+            let again = teller.due(AT, true, false);
+            assert_eq!(bodies(&again), ["ci ends in 4 days"]);
+            teller.shown(&again[0], false);
+            let again = teller.due(AT, true, false);
+            assert_eq!(again.len(), 1, "the desktop did not take it");
+            teller.shown(&again[0], true);
+            assert!(teller.due(AT, true, false).is_empty());
+        }
+        let (_keys, teller) = remembered(home.path(), &clock, false);
+        assert!(teller.due(AT, true, false).is_empty(), "told is told, also after a restart");
+        clock.forward(24 * 3_600_000);
+        assert_eq!(bodies(&teller.due(AT, true, false)), ["ci ends in 3 days"]);
+    }
+
+    #[test]
+    fn a_pause_lasts_over_a_restart_and_then_the_tightest_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        let now = clock.now().as_millisecond();
+        let day = words::DAY;
+        {
+            let (_keys, teller) = remembered(home.path(), &clock, false);
+            for bad in [now + 7 * day + 1, i64::MAX] {
+                let failure = teller.pause(Some(bad)).unwrap_err();
+                assert_eq!(failure.code, ErrorCode::SettingInvalid, "{bad}");
+            }
+            teller.pause(Some(now + 3 * day)).unwrap();
+            assert!(teller.due(AT, true, false).is_empty());
+        }
+        let (_keys, teller) = remembered(home.path(), &clock, false);
+        assert_eq!(teller.paused_until(), Some(now + 3 * day));
+        clock.forward(day);
+        assert!(teller.due(AT, true, false).is_empty(), "3 days were reached in the pause");
+        clock.forward(2 * day);
+        assert_eq!(teller.paused_until(), None);
+        let told = teller.due(AT, true, false);
+        assert_eq!(bodies(&told), ["ci ends in 12 hours"], "once, and the tightest");
+        teller.shown(&told[0], true);
+        teller.pause(Some(now + 4 * day)).unwrap();
+        assert_eq!(teller.paused_until(), Some(now + 4 * day));
+        clock.forward(-3650 * day);
+        assert_eq!(teller.paused_until(), None, "a clock set back by ten years pauses nothing");
+        clock.forward(3650 * day);
+        teller.pause(None).unwrap();
+        assert_eq!(teller.paused_until(), None);
+    }
+
+    #[test]
+    fn nothing_is_told_when_switched_off_before_the_lists_or_of_the_demo() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        let (keys, teller) = remembered(home.path(), &clock, false);
+        assert!(teller.due(AT, false, false).is_empty(), "no list was read yet");
+        keys.save_settings(Settings { notices: false, ..Settings::default() }).unwrap();
+        assert!(teller.due(AT, true, false).is_empty());
+        keys.save_settings(Settings::default()).unwrap();
+        assert_eq!(teller.due(AT, true, true).len(), 1, "ends are told with the window open too");
+        let home = tempfile::tempdir().unwrap();
+        let (_keys, teller) = remembered(home.path(), &clock, true);
+        assert!(teller.due(AT, true, false).is_empty(), "demo");
+    }
+
+    #[test]
+    fn a_teller_without_its_product_is_silent() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        let (keys, teller) = remembered(home.path(), &clock, false);
+        drop(keys);
+        assert!(teller.due(AT, true, false).is_empty());
+        assert_eq!((teller.paused_until(), teller.pause(Some(1))), (None, Ok(())));
+    }
+}

@@ -199,3 +199,129 @@ fn capital(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(record: &str, name: &str) -> OutboxItemView {
+        OutboxItemView {
+            record: record.into(),
+            connection: "c1".into(),
+            connection_name: "acme".into(),
+            key_uid: "66e844c44bab2337f20c7471".into(),
+            key_name: name.into(),
+            owner_name: "Jane Doe".into(),
+            action: OutboxAction::Revoke,
+            asked_at: 1_000_000,
+            attempts: 1,
+            state: OutboxState::Waiting,
+            problem: None,
+            last_tried_at: None,
+            next_try_at: None,
+            recorded: true,
+        }
+    }
+
+    fn end(name: &str, action: OutboxAction, end: OutboxEnd) -> OutboxEndView {
+        OutboxEndView { item: OutboxItemView { action, ..item("r", name) }, end, key: None }
+    }
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_000_000 + ms).unwrap()
+    }
+
+    fn told_of(notices: &[Notice]) -> Told {
+        let mut told = Told::default();
+        told.extend(notices.iter().flat_map(|notice| notice.tells.clone()));
+        told
+    }
+
+    const S: fn(u64) -> Duration = Duration::from_millis;
+    const CONFIRMED: OutboxEnd = OutboxEnd::Confirmed { refused_at: None };
+
+    #[test]
+    fn acts_that_end_together_are_told_together() {
+        let mut acts = EndedActs::default();
+        assert_eq!(acts.due_at(), None);
+        acts.push(&end("ci-prod", OutboxAction::Revoke, CONFIRMED), S(0));
+        assert!(acts.take(S(1499)).is_empty());
+        assert_eq!(acts.take(S(1500))[0].body, "Revoked ci-prod.");
+        assert!(acts.take(S(9000)).is_empty(), "once");
+
+        for n in 0..3 {
+            acts.push(&end("k", OutboxAction::Revoke, CONFIRMED), S(10_000 + n * 1000));
+        }
+        acts.push(&end("old-ci", OutboxAction::Delete, CONFIRMED), S(12_000));
+        acts.push(&end("kept", OutboxAction::Revoke, OutboxEnd::GivenUp), S(13_400));
+        assert_eq!(acts.due_at(), Some(S(13_500)), "what was given up is no news");
+        let bodies: Vec<_> = acts.take(S(13_500)).into_iter().map(|one| one.body).collect();
+        assert_eq!(bodies, ["Revoked 3 keys.", "Deleted old-ci."]);
+
+        for second in 0..100 {
+            acts.push(&end("k", OutboxAction::Revoke, CONFIRMED), S(100_000 + second * 1000));
+        }
+        assert_eq!(acts.due_at(), Some(S(160_000)), "an endless row is told once a minute");
+    }
+
+    #[test]
+    fn what_is_not_confirmed_is_told_after_thirty_seconds_and_once() {
+        let none = Told::default();
+        let items = [item("r1", "ci-prod")];
+        assert!(open(&items, &none, at(29_999)).is_empty());
+        let notices = open(&items, &none, at(30_000));
+        assert_eq!(notices[0].title, "Revocation not confirmed");
+        assert_eq!(notices[0].body, "Could not confirm the revocation of ci-prod; still trying.");
+        assert!(open(&items, &told_of(&notices), at(90_000)).is_empty());
+        assert_eq!(open(&items, &none, at(-400_000)).len(), 1, "the clock was set back");
+
+        let queued = OutboxItemView { attempts: 0, ..item("r1", "x") };
+        assert!(open(&[queued.clone()], &none, at(60_000)).is_empty(), "it waits for its turn");
+        assert_eq!(open(&[queued], &none, at(300_000)).len(), 1);
+
+        let kept =
+            OutboxItemView { recorded: false, action: OutboxAction::Delete, ..item("r1", "") };
+        assert_eq!(
+            open(&[kept], &none, at(30_000))[0].body,
+            "Could not confirm the deletion of a key \u{2026}0c7471; still trying. It could not be \
+             written down: keep Palette Keys open."
+        );
+        let many: Vec<_> = (0..5).map(|n| item(&format!("r{n}"), "k")).collect();
+        let notices = open(&many, &none, at(30_000));
+        assert_eq!(notices.len(), 1);
+        assert_eq!(notices[0].body, "Could not confirm 5 revocations; still trying.");
+        assert!(open(&many, &told_of(&notices), at(30_001)).is_empty());
+    }
+
+    #[test]
+    fn a_blocked_one_says_what_is_needed_at_once() {
+        let blocked = |code| OutboxItemView {
+            state: OutboxState::Blocked,
+            problem: Some(Failure::new(code, "words of the failure")),
+            ..item("r1", "ci-prod")
+        };
+        let table = [
+            (ErrorCode::NotSignedIn, "sign in to acme again."),
+            (ErrorCode::Unauthorized, "sign in to acme again."),
+            (ErrorCode::Forbidden, "your account may not do this at acme. Ask an admin to do it."),
+            (ErrorCode::KeychainLocked, "unlock the keychain."),
+            (ErrorCode::KeychainWaiting, "answer the prompt of the keychain."),
+            (ErrorCode::Internal, "open Palette Keys to see what is needed."),
+        ];
+        for (code, needed) in table {
+            let items = [blocked(code)];
+            let notices = open(&items, &Told::default(), at(0));
+            assert_eq!(
+                notices[0].body,
+                format!(
+                    "Could not confirm the revocation of ci-prod: {needed} It is tried again by \
+                     itself too."
+                )
+            );
+            let told = told_of(&notices);
+            assert!(open(&items, &told, at(99_000)).is_empty());
+            let waiting = [OutboxItemView { state: OutboxState::Waiting, ..blocked(code) }];
+            assert!(open(&waiting, &told, at(99_000)).is_empty(), "not a second time");
+        }
+    }
+}

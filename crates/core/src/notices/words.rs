@@ -135,7 +135,7 @@ mod tests {
             (59 * MINUTE, "59 minutes"),
             (1, "1 minute"),
             (0, "1 minute"),
-            (i64::MAX, "106751991168 days"),
+            (i64::MAX, "106751991167 days"),
         ];
         for (left, expected) in table {
             assert_eq!(span(left), expected, "{left}");
