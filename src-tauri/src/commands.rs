@@ -298,9 +298,10 @@ pub async fn save_settings<R: Runtime>(
     desk: State<'_, Desk>,
     request: Settings,
 ) -> Answer<Settings> {
-    desk.keys
-        .save_settings(request)
-        .inspect(|settings| crate::windows::set_appearance(&app, settings.appearance))
+    desk.keys.save_settings(request).inspect(|settings| {
+        crate::windows::set_appearance(&app, settings.appearance);
+        crate::background::settings_saved(&app, settings);
+    })
 }
 
 /// Tries the keychain for real.

@@ -4,6 +4,7 @@
 //! window and the desktop's own parts. Reading order: [`run`], [`commands`], [`windows`].
 
 pub mod agent;
+pub mod background;
 pub mod clipboard;
 pub mod commands;
 pub mod desk;
@@ -12,7 +13,11 @@ pub mod files;
 pub mod hardening;
 #[cfg(test)]
 mod ipc_types;
+mod login;
+mod network;
+pub mod notify;
 pub mod reveal;
+mod schedule;
 pub mod views;
 pub mod windows;
 
@@ -51,6 +56,7 @@ pub fn run() -> Result<(), Box<dyn std::error::Error>> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             });
             open(app.handle(), keys, demo_wanted)?;
+            background::start(app.handle());
             Ok(())
         })
         .build(context())?;

@@ -54,6 +54,25 @@ impl Ports {
         self.store.settings().unwrap_or_default()
     }
 
+    /// Something that a list view of this connection shows has changed.
+    pub(crate) fn keys_changed(&self, connection: &str) {
+        let revision = {
+            let mut revisions = lock(&self.revisions);
+            // One count for all, so that a connection that was removed and made anew goes on.
+            revisions.last += 1;
+            let revision = revisions.last;
+            revisions.of.insert(connection.to_owned(), revision);
+            revision
+        };
+        self.tell(Change::Keys { connection: connection.to_owned(), revision });
+    }
+
+    /// Which state of the list of this connection is the present one. A view made after this was
+    /// asked shows it, or a later one.
+    pub(crate) fn revision(&self, connection: &str) -> u64 {
+        lock(&self.revisions).of.get(connection).copied().unwrap_or_default()
+    }
+
     /// Tells everybody who listens. Never called with a lock held.
     pub(crate) fn tell(&self, change: Change) {
         let listeners = match self.listeners.read() {

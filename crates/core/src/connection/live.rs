@@ -19,7 +19,7 @@ use std::{
     collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -42,8 +42,6 @@ pub(crate) struct Live {
     /// One first sign-in at a time; others join it.
     pub(crate) entering: Once<()>,
     write_pending: AtomicBool,
-    /// The number of the last change of what a list view shows.
-    revision: AtomicU64,
 }
 
 struct Inner {
@@ -122,7 +120,6 @@ impl Live {
             refreshing: Once::new(0),
             entering: Once::new(0),
             write_pending: AtomicBool::new(false),
-            revision: AtomicU64::new(0),
         }
     }
 
@@ -346,19 +343,9 @@ impl Live {
         list.keys.iter().find(|key| key.uid == *uid).cloned()
     }
 
-    /// Which state of the list this is. A view made later than a change was told has that change's
-    /// number or a higher one.
-    pub(crate) fn revision(&self) -> u64 {
-        self.revision.load(Ordering::Acquire)
-    }
-
     /// Something that a list view shows has changed.
     pub(crate) fn tell_changed(&self, ports: &Ports) {
-        // One count for all, so that a connection that was signed in to anew does not begin again.
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let revision = COUNT.fetch_add(1, Ordering::AcqRel) + 1;
-        self.revision.fetch_max(revision, Ordering::AcqRel);
-        ports.tell(Change::Keys { connection: self.id(), revision });
+        ports.keys_changed(&self.id());
     }
 
     /// Remember this before a list is asked for, and give it to [`Live::replace`].

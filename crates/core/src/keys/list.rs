@@ -254,7 +254,7 @@ pub(crate) async fn list(
 /// The known list as the window sees it.
 pub(crate) fn view(ports: &Ports, live: &Live) -> KeyListView {
     // Read first: what changes meanwhile makes this view old, not wrong.
-    let revision = live.revision();
+    let revision = ports.revision(&live.id());
     let lost_creations = create::lost_creations(ports, live);
     let list = live.known(ports);
     live.look(ports, |lens| {
