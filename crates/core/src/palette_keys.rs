@@ -270,6 +270,7 @@ impl PaletteKeys {
             tasks: Tasks::default(),
             timing,
             listeners: std::sync::RwLock::default(),
+            revisions: std::sync::Mutex::default(),
             outbox: Outbox::new(Arc::clone(&connections)),
         };
         let once = Onces {

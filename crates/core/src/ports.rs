@@ -12,14 +12,17 @@ use crate::{
         activity::{Act, ActState},
         create::AtWork,
     },
-    once::Tasks,
+    once::{Tasks, lock},
     outbox::Outbox,
     palette_keys::{Change, Timing},
     settings::Settings,
     store::{JournalEntry, JournalId, JournalOutcome, Store},
 };
 use jiff::Timestamp;
-use std::sync::{Arc, RwLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, RwLock},
+};
 
 /// Somebody who is told about changes.
 pub(crate) type Listener = Arc<dyn Fn(Change) + Send + Sync>;
@@ -35,6 +38,14 @@ pub(crate) struct Ports {
     pub(crate) timing: Timing,
     pub(crate) listeners: RwLock<Vec<Listener>>,
     pub(crate) outbox: Outbox,
+    pub(crate) revisions: Mutex<Revisions>,
+}
+
+/// The number of the last change of each connection's list.
+#[derive(Default)]
+pub(crate) struct Revisions {
+    last: u64,
+    of: HashMap<String, u64>,
 }
 
 impl Ports {

@@ -546,6 +546,7 @@ mod tests {
             tasks: Tasks::default(),
             timing: Timing::default(),
             listeners: std::sync::RwLock::default(),
+            revisions: std::sync::Mutex::default(),
             outbox: crate::outbox::Outbox::default(),
         })
     }

@@ -470,7 +470,7 @@ impl Outbox {
         };
         self.tell_merged(ports, merged);
         self.bell.notify_one();
-        ports.tell(Change::Keys { connection: connection.id });
+        ports.keys_changed(&connection.id);
         self.changed(ports);
         added
     }
@@ -610,7 +610,7 @@ impl Outbox {
             ports.tell(Change::OutboxEnded(Box::new(end)));
         }
         for connection in connections {
-            ports.tell(Change::Keys { connection });
+            ports.keys_changed(&connection);
         }
         self.landed.notify_waiters();
         self.bell.notify_one();

@@ -2,6 +2,8 @@ import { call, listen, newOpId, toFailure } from "../ipc";
 import type { ActivityView, ErrorView } from "../ipc";
 
 const PAGE = 50;
+/** Milliseconds in which changes are taken together. */
+const GATHER = 100;
 
 /** The lines of one day, newest first. */
 export interface Day {
@@ -97,14 +99,26 @@ export class TimeLine {
     }
   }
 
-  /** Reads again whenever something was written down, until the returned function is called. */
+  /** Reads again whenever keys change or something is confirmed, until the returned function is called. */
   async follow(): Promise<() => void> {
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    // Many at once are one reading.
+    const soon = () => {
+      timer ??= setTimeout(() => {
+        timer = null;
+        void this.refresh();
+      }, GATHER);
+    };
     // What can be undone depends on the keys.
     const ends = await Promise.all([
-      listen("activity-changed", () => void this.refresh()),
-      listen("keys-changed", () => void this.refresh()),
+      listen("activity-changed", soon),
+      listen("keys-changed", soon),
+      listen("outbox-ended", soon),
     ]);
-    return () => ends.forEach((end) => end());
+    return () => {
+      if (timer) clearTimeout(timer);
+      for (const end of ends) end();
+    };
   }
 }
 
