@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "src-tauri/capabilities",
         "src-tauri/src/commands.rs",
         "tauri.conf.json",
+        "tauri.linux.conf.json",
         "icons",
         "ui/dist",
     ] {

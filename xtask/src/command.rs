@@ -56,6 +56,11 @@ impl Step {
         self
     }
 
+    pub fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Keeps the output without showing it.
     pub fn quiet(mut self) -> Self {
         self.quiet = true;

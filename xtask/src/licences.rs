@@ -1,6 +1,9 @@
 //! Licences of everything that is shipped, and known holes in it.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
@@ -42,13 +45,28 @@ fn crates(workspace: &Workspace, allowed: &[String]) -> Outcome<Report> {
 }
 
 fn npm_packages(workspace: &Workspace, allowed: &[String]) -> Outcome<Report> {
+    let shipped = shipped_npm(workspace)?;
+    let shipped: Vec<(String, Option<&str>)> =
+        shipped.iter().map(|package| (package.name.clone(), package.licence.as_deref())).collect();
+    Ok(judge("npm packages", &shipped, allowed))
+}
+
+/// An npm package that is part of the window.
+pub struct NpmPackage {
+    pub name: String,
+    pub licence: Option<String>,
+    pub folder: PathBuf,
+}
+
+/// The npm packages that are part of the window, by the lock file.
+pub fn shipped_npm(workspace: &Workspace) -> Outcome<Vec<NpmPackage>> {
     let read = |path: &Path| -> Option<Value> {
         serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
     };
     let lock = read(&workspace.ui().join("package-lock.json"))
         .ok_or("ui/package-lock.json cannot be read")?;
     let packages = lock["packages"].as_object().ok_or("ui/package-lock.json lists no packages")?;
-    let shipped: Vec<(String, Option<String>)> = packages
+    Ok(packages
         .iter()
         // The empty name is the window itself; what is `dev` builds and tests it.
         .filter(|(name, package)| !name.is_empty() && package["dev"] != true)
@@ -58,12 +76,10 @@ fn npm_packages(workspace: &Workspace, allowed: &[String]) -> Outcome<Report> {
             let named =
                 || read(&folder.join("package.json"))?["license"].as_str().map(str::to_owned);
             let licence = licence.or_else(named).or_else(|| of_text(&folder));
-            (format!("{name} {}", package["version"].as_str().unwrap_or_default()), licence)
+            let version = package["version"].as_str().unwrap_or_default();
+            NpmPackage { name: format!("{name} {version}"), licence, folder }
         })
-        .collect();
-    let shipped: Vec<(String, Option<&str>)> =
-        shipped.iter().map(|(name, licence)| (name.clone(), licence.as_deref())).collect();
-    Ok(judge("npm packages", &shipped, allowed))
+        .collect())
 }
 
 /// For packages that ship the text of the licence and forget to name it.

@@ -1,12 +1,15 @@
 //! The commands that a person types, and what CI calls. `cargo xtask` lists them.
 
 mod app;
+mod clean_root;
 mod command;
 mod licences;
+mod package;
 mod policy;
 mod steps;
 mod system;
 mod tally;
+mod third_party;
 mod ui;
 mod workspace;
 
@@ -24,6 +27,7 @@ Palette Keys: what you can type
       --only NAME[,NAME]           just these steps
       --full                       the long versions of the tests as well
   cargo xtask build [--release]    window and app; the last line is the program's path
+  cargo xtask package              the .deb and the .rpm; the last lines are their paths
   cargo xtask gen                  write the window's types anew from the Rust ones
   cargo xtask screenshots          every screen, light and dark, into target/screenshots
   cargo xtask bench [list|smooth|start]
@@ -55,6 +59,7 @@ fn command(words: &[&str]) -> Outcome<ExitCode> {
         ["run"] => app::run(&Workspace::find()?).map(done),
         ["build"] => app::build(&Workspace::find()?, false).map(done),
         ["build", "--release"] => app::build(&Workspace::find()?, true).map(done),
+        ["package"] => package::package(&Workspace::find()?).map(done),
         ["gen"] => app::generate_types(&Workspace::find()?).map(done),
         ["screenshots"] => app::screenshots(&Workspace::find()?).map(done),
         ["bench", parts @ ..] => app::bench(&Workspace::find()?, parts).map(done),

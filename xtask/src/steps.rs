@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
-    Outcome,
+    Outcome, clean_root,
     command::{Step, on_path},
-    licences, policy,
+    licences, package, policy,
     system::{self, Needs},
     tally::Tally,
     ui,
@@ -78,6 +78,11 @@ const STEPS: &[Named] = &[
     Named { name: "types", what: "the window's types are what the Rust ones say", run: types },
     Named { name: "rust", what: "core, simulator, shell and this program", run: rust },
     Named { name: "e2e", what: "the real program in its web view, with a real keychain", run: e2e },
+    Named {
+        name: "package",
+        what: "the .deb in a clean root: installed, started, removed",
+        run: package_step,
+    },
     Named {
         name: "licences",
         what: "licences and known holes of what we ship",
@@ -298,6 +303,27 @@ pub fn end_to_end(workspace: &Workspace, extra: &[&str]) -> Step {
     // Each test runs a desktop of its own; more than two at once only make each other late here.
     let line = ["test", "--workspace", "--test", "e2e", "--", "--test-threads=2"];
     Step::new("cargo", &[&line, extra].concat()).within(&workspace.root)
+}
+
+/// The release build is the long part of it.
+fn package_step(workspace: &Workspace, _: Length) -> Outcome<Report> {
+    let began = Instant::now();
+    let packages = package::build(workspace)?;
+    println!("built in {}", seconds(began.elapsed()));
+    let built = Report::passed();
+    if let Some(why) = clean_root::impossible() {
+        return Ok(built.and(Report::skipped("the .deb in a clean root", &why)));
+    }
+    system::install_missing(Needs::CleanRoot)?;
+    let began = Instant::now();
+    let root = clean_root::with(workspace, &packages.deb)?;
+    println!("clean root ready in {}", seconds(began.elapsed()));
+    let line = ["test", "--workspace", "--test", "package", "--", "--nocapture"];
+    let command = Step::new("cargo", &line)
+        .within(&workspace.root)
+        .with("PALETTE_KEYS_DEB", &packages.deb)
+        .with("PALETTE_KEYS_CLEAN_ROOT", &root);
+    Ok(built.and(Report::of_command(command, Tally::of_cargo, "")?))
 }
 
 fn licences_step(workspace: &Workspace, _: Length) -> Outcome<Report> {

@@ -35,6 +35,9 @@ const TO_TEST: &[&str] = &[
     "xvfb",
 ];
 
+/// What makes a clean root to install the package in, and looks at what it brought.
+const TO_PACKAGE: &[&str] = &["debootstrap", "desktop-file-utils", "zstd"];
+
 /// What its start is measured against.
 const TO_COMPARE: &[&str] = &["keepassxc"];
 
@@ -45,7 +48,9 @@ pub enum Needs {
     App,
     /// That, and the end-to-end tests.
     Tests,
-    /// That, and the measurements.
+    /// That, and the package in a clean root.
+    CleanRoot,
+    /// The app, the end-to-end tests and the measurements.
     Bench,
 }
 
@@ -54,6 +59,9 @@ pub fn install_missing(needs: Needs) -> Outcome {
     let mut wanted = [TO_BUILD, TO_RUN].concat();
     if needs != Needs::App {
         wanted.extend(TO_TEST);
+    }
+    if needs == Needs::CleanRoot {
+        wanted.extend(TO_PACKAGE);
     }
     if needs == Needs::Bench {
         wanted.extend(TO_COMPARE);
@@ -93,9 +101,13 @@ fn missing<'a>(wanted: &[&'a str]) -> Outcome<Vec<&'a str>> {
     Ok(wanted.iter().copied().filter(|package| !installed(package)).collect())
 }
 
+/// Whether this runs as root.
+pub fn is_root() -> bool {
+    Step::new("id", &["--user"]).output().is_ok_and(|id| id.trim() == "0")
+}
+
 fn apt(arguments: &[&str]) -> Outcome {
-    let root = Step::new("id", &["--user"]).output()?.trim() == "0";
-    if root {
+    if is_root() {
         return Step::new("apt-get", arguments).with("DEBIAN_FRONTEND", "noninteractive").must();
     }
     if !on_path("sudo") {
