@@ -237,6 +237,8 @@ fn files(folder: &Path) -> Outcome<BTreeMap<String, String>> {
 }
 
 fn rust(workspace: &Workspace, length: Length) -> Outcome<Report> {
+    // Keychains, buses and traced children are tested here, too.
+    system::install_missing(Needs::Tests)?;
     ready_to_compile(workspace)?;
     // Every call names the whole workspace: with fewer packages cargo would choose other features
     // for the shared crates and compile them a second time.

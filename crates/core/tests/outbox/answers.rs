@@ -89,7 +89,7 @@ async fn all(action: OutboxAction) {
     }
     passed += usize::from(survives("refused", None, action).await);
     println!(
-        "check 4: {passed}/{total} {action:?} (DNS is in the module that resolves names), sent \
+        "check 4: {passed}/{total} {action:?} (the one of DNS is in `names`), sent \
          elsewhere {}",
         elsewhere.requests().len()
     );

@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const TASK: &str = "PALETTE_KEYS_CHILD";
@@ -32,6 +32,8 @@ pub struct Task {
     pub credential: String,
     pub uids: Vec<String>,
     pub how: How,
+    /// What is asked in one go.
+    pub action: OutboxAction,
     /// Wait for a line on stdin before anything is asked.
     pub on_word: bool,
     /// Go on when the outbox is empty, until killed.
@@ -42,7 +44,7 @@ pub struct Task {
 pub enum How {
     /// Revoke them one after the other, as the window does.
     Single,
-    /// Revoke them in one go.
+    /// Revoke or delete them in one go.
     Bulk,
     /// Ask for nothing: only send what is there.
     Resume,
@@ -107,7 +109,7 @@ async fn run(task: Task) {
             let request = OutboxAddRequest {
                 op_id: op(),
                 connection: task.connection.clone(),
-                action: OutboxAction::Revoke,
+                action: task.action,
                 uids: task.uids.clone(),
             };
             let view = keys.add_to_outbox(request).await.unwrap();
@@ -127,7 +129,7 @@ fn listen(keys: &Arc<PaletteKeys>) {
     keys.on_change(Box::new(move |change| {
         let _ = send.send(change);
     }));
-    let told = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut told = BTreeSet::new();
     let keys = Arc::downgrade(keys);
     tokio::spawn(async move {
         while let Some(change) = changes.recv().await {
@@ -138,8 +140,11 @@ fn listen(keys: &Arc<PaletteKeys>) {
                     for item in view.items {
                         let word = if item.recorded { "recorded" } else { "unrecorded" };
                         let line = format!("{word} {}", item.key_uid);
-                        if told.lock().unwrap().insert(line.clone()) {
-                            say(&line);
+                        let problem = item.problem.map(|p| format!("problem {:?}", p.code));
+                        for line in problem.into_iter().chain([line]) {
+                            if told.insert(line.clone()) {
+                                say(&line);
+                            }
                         }
                     }
                 }

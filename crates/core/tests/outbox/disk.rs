@@ -3,6 +3,7 @@
 use crate::child::{Child, How, Task};
 use crate::desk::Desk;
 use crate::strace::{calls, said, wrapper};
+use palette_keys_core::outbox::OutboxAction;
 use palette_sim::{Fault, Matcher};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ async fn what_cannot_be_recorded_is_sent_all_the_same_and_said() {
         credential: desk.sim.admin().api_key,
         uids: vec![uid.clone()],
         how: How::Single,
+        action: OutboxAction::Revoke,
         on_word: false,
         stay: false,
     };

@@ -21,6 +21,8 @@ mod disk;
 mod keychain;
 #[cfg(target_os = "linux")]
 mod kill;
+#[cfg(target_os = "linux")]
+mod names;
 mod origin;
 mod patience;
 mod rate;

@@ -2,6 +2,7 @@
 
 use crate::child::{Child, How, Task};
 use crate::desk::{Desk, came};
+use palette_keys_core::outbox::OutboxAction;
 use palette_sim::{Fault, Matcher, Recorded};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +18,7 @@ fn two(desk: &Desk, each: usize) -> [Child; 2] {
             credential: credential(desk, number),
             uids: desk.targets[number * each..][..each].to_vec(),
             how: How::Bulk,
+            action: OutboxAction::Revoke,
             on_word: true,
             stay: true,
         };
@@ -49,7 +51,7 @@ async fn only_one_process_sends_what_both_ask_for() {
     let mut children = two(&desk, 50);
     children.iter_mut().for_each(Child::word);
     for child in &mut children {
-        assert_eq!(child.wait_for("added", LONG).is_some(), true);
+        assert!(child.wait_for("added", LONG).is_some());
     }
     came(LONG, || desk.done() == 100).await;
     // Whoever does not send learns of it too.
