@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,23 +66,19 @@ fn other_types(value: &Value) -> Vec<Value> {
     all.collect()
 }
 
-/// Every way in which this record can be broken.
-fn broken(good: &str) -> Vec<Row> {
-    let right = sum(good);
-    let mut bad: Vec<(String, i64)> = Vec::new();
-    for end in (0..good.len()).filter(|end| good.is_char_boundary(*end)) {
-        bad.push((good[..end].into(), right));
-        if end % 7 == 0 {
-            bad.push((good[..end].into(), sum(&good[..end])));
-        }
+/// Every way in which this record can be broken. `ID` stands for its id, which has to be the row's.
+fn broken(template: &str) -> Vec<Row> {
+    let good = template.replace(ID, &fresh_id());
+    let mut bad: Vec<(String, Option<i64>)> = Vec::new();
+    for end in (0..template.len()).filter(|end| template.is_char_boundary(*end)) {
+        bad.push((template[..end].into(), None));
+        bad.push((template[..end].into(), Some(sum(&good))));
     }
-    let record: Value = serde_json::from_str(good).unwrap();
+    let record: Value = serde_json::from_str(template).unwrap();
     let mut with = |change: &dyn Fn(&mut Value)| {
         let mut changed = record.clone();
         change(&mut changed);
-        let text = changed.to_string();
-        let sum = sum(&text);
-        bad.push((text, sum));
+        bad.push((changed.to_string(), None));
     };
     for (name, value) in record.as_object().unwrap() {
         for other in other_types(value) {
@@ -94,32 +90,42 @@ fn broken(good: &str) -> Vec<Row> {
         record["v"] = json!(99);
         record["something"] = json!({"of": "a newer version"});
     });
-    with(&|record| *record = json!([]));
-    with(&|record| *record = json!(null));
+    with(&|record| record["keyUid"] = json!("../users"));
+    with(&|record| record["keyName"] = json!("x".repeat(10_000_000)));
     with(&|record| record["pad"] = json!("x".repeat(10_000_000)));
     for text in [
-        "\0".repeat(good.len()),
-        format!("{good}\0"),
-        format!("\0{good}"),
-        good.replacen(':', "\0", 1),
+        "\0".repeat(template.len()),
+        format!("{template}\0"),
+        format!("\0{template}"),
+        template.replacen(':', "\0", 1),
+        "x".repeat(10_000_000),
+        "[".repeat(100_000),
+        "[]".to_owned(),
         "{}".to_owned(),
         "null".to_owned(),
         " ".to_owned(),
         String::new(),
-        "[".repeat(100_000),
-        good.replacen("target", "tarnet", 1),
     ] {
-        let own = sum(&text);
-        bad.push((text.clone(), right));
-        // With a sum of its own the last one is a good record of another name.
-        if !text.contains("tarnet") {
-            bad.push((text, own));
-        }
+        bad.push((text.clone(), None));
+        bad.push((text, Some(1)));
     }
-    bad.into_iter()
-        .enumerate()
-        .map(|(at, (text, sum))| (format!("broken-{at:05}"), text, sum))
-        .collect()
+    // One letter changed on the disk, and a row under another's name.
+    bad.push((template.replacen("target", "tarnet", 1), Some(sum(&good))));
+    bad.push((good, None));
+    let row = |(text, written): (String, Option<i64>)| {
+        let id = fresh_id();
+        let text = text.replace(ID, &id);
+        let written = written.unwrap_or_else(|| sum(&text));
+        (id, text, written)
+    };
+    bad.into_iter().map(row).collect()
+}
+
+/// Stands for the id of a record in a template.
+const ID: &str = "@@the-id-of-this-record@@";
+
+fn fresh_id() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 /// A desk with this many records on disk, of which the last is returned and not there any more.
@@ -135,6 +141,8 @@ async fn with_records(count: usize) -> (Desk, String) {
     let (id, (record, written)) =
         rows(desk.folder()).into_iter().find(|(_, (record, _))| record.contains(last)).unwrap();
     assert_eq!(written, sum(&record), "the sum is the one this test knows");
+    let record = record.replace(&id, ID);
+    assert!(record.contains(ID), "a record knows its id");
     file(desk.folder()).execute("DELETE FROM outbox WHERE op_id = ?1", [id]).unwrap();
     desk.sim.come_back().await.unwrap();
     (desk, record)
@@ -148,8 +156,9 @@ async fn broken_records_stay_and_the_good_ones_drain() {
     let bad = broken(&template);
     insert(desk.folder(), &bad);
     // The same thing asked for twice, by an earlier version or two processes.
-    let (_, (twin, written)) = good.iter().next().unwrap();
-    insert(desk.folder(), &[("twin".into(), twin.clone(), *written)]);
+    let (first, (twin, _)) = good.iter().next().unwrap();
+    let twin = twin.replace(first, "twin");
+    insert(desk.folder(), &[("twin".into(), twin.clone(), sum(&twin))]);
 
     let keys = desk.open();
     let watch = Watch::on(&keys, &desk.sim);
@@ -158,7 +167,8 @@ async fn broken_records_stay_and_the_good_ones_drain() {
     let after = rows(desk.folder());
     let kept = |(id, text, written): &&Row| after.get(id) == Some(&(text.clone(), *written));
     let same = bad.iter().filter(kept).count();
-    let is_shown = |(id, ..): &&Row| shown.iter().any(|damaged| damaged.record == *id);
+    let shown_ones: HashSet<_> = shown.iter().map(|one| &one.record).collect();
+    let is_shown = |(id, ..): &&Row| shown_ones.contains(id);
     let said = bad.iter().filter(is_shown).count();
     for (id, text, _) in bad.iter().filter(|row| !is_shown(row)).take(5) {
         println!("not shown: {id} {}", &text[..text.len().min(300)]);
@@ -267,10 +277,11 @@ async fn no_record_makes_the_reader_panic() {
         let folder = desk.copy();
         let bad: Vec<Row> = (0..2_000)
             .map(|at| {
-                let text = records.new_tree(&mut runner).unwrap().current();
+                let id = fresh_id();
+                let text = records.new_tree(&mut runner).unwrap().current().replace(ID, &id);
                 // Mostly with the right sum, so that what comes after it is reached.
                 let written = if at % 10 == 0 { at } else { sum(&text) };
-                (format!("any-{at:05}"), text, written)
+                (id, text, written)
             })
             .collect();
         insert(folder.path(), &bad);
@@ -281,7 +292,8 @@ async fn no_record_makes_the_reader_panic() {
         damaged += view.damaged.len();
         good += view.items.len();
         let after = rows(folder.path());
-        let is_damaged = |id: &String| view.damaged.iter().any(|damaged| damaged.record == *id);
+        let damaged_ones: HashSet<_> = view.damaged.iter().map(|one| &one.record).collect();
+        let is_damaged = |id: &String| damaged_ones.contains(id);
         let kept = |(id, text, written): &&Row| after.get(id) == Some(&(text.clone(), *written));
         changed += bad.iter().filter(|row| is_damaged(&row.0) && !kept(row)).count();
         drop(keys);
