@@ -362,6 +362,7 @@ mod tests {
                 people: people
                     .map(|all| all.iter().map(|one| (&*one.uid, one)).collect::<HashMap<_, _>>()),
                 stored: &stored,
+                revoking: &HashSet::new(),
                 signing_uid: None,
             };
             let mut told = Told::default();

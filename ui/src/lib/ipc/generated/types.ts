@@ -3,7 +3,7 @@
 /**
  * What went wrong, as a code the window has words for.
  */
-export type ErrorCode = "addressEmpty" | "addressInvalid" | "addressHasCredentials" | "addressNotSecure" | "keyMalformed" | "credentialRejected" | "mfaRequired" | "organizationNeeded" | "notSignedIn" | "connectionUnknown" | "connectionExists" | "certificateInvalid" | "proxyInvalid" | "hostUnreachable" | "hostUnknown" | "timedOut" | "tlsUntrusted" | "proxyFailed" | "redirectRefused" | "notPalette" | "answerUnreadable" | "answerTooLarge" | "rateLimited" | "serverFault" | "unauthorized" | "forbidden" | "keyGone" | "refused" | "nameEmpty" | "nameTooLong" | "nameHasControlCharacters" | "nameTaken" | "descriptionTooLong" | "expiryMissing" | "expiryPast" | "expiryTooFar" | "expiryNotATime" | "expirySkippedByClockChange" | "expiryBeyondPolicy" | "quotaFull" | "ownerUnknown" | "nameMismatch" | "keyIsExpired" | "outcomeUnknown" | "valueGone" | "valueNotKept" | "valueNotStored" | "clipboardFailed" | "fileFailed" | "cancelled" | "keychainAbsent" | "keychainLocked" | "keychainDismissed" | "keychainWaiting" | "keychainItemMissing" | "keychainAmbiguous" | "keychainFailed" | "storeFailed" | "settingInvalid" | "internal";
+export type ErrorCode = "addressEmpty" | "addressInvalid" | "addressHasCredentials" | "addressNotSecure" | "keyMalformed" | "credentialRejected" | "mfaRequired" | "organizationNeeded" | "notSignedIn" | "connectionUnknown" | "connectionExists" | "certificateInvalid" | "proxyInvalid" | "hostUnreachable" | "hostUnknown" | "timedOut" | "tlsUntrusted" | "proxyFailed" | "redirectRefused" | "notPalette" | "answerUnreadable" | "answerTooLarge" | "rateLimited" | "serverFault" | "unauthorized" | "forbidden" | "keyGone" | "refused" | "nameEmpty" | "nameTooLong" | "nameHasControlCharacters" | "nameTaken" | "descriptionTooLong" | "expiryMissing" | "expiryPast" | "expiryTooFar" | "expiryNotATime" | "expirySkippedByClockChange" | "expiryBeyondPolicy" | "quotaFull" | "ownerUnknown" | "nameMismatch" | "keyIsExpired" | "outcomeUnknown" | "revocationsOpen" | "valueGone" | "valueNotKept" | "valueNotStored" | "clipboardFailed" | "fileFailed" | "cancelled" | "keychainAbsent" | "keychainLocked" | "keychainDismissed" | "keychainWaiting" | "keychainItemMissing" | "keychainAmbiguous" | "keychainFailed" | "storeFailed" | "settingInvalid" | "internal";
 
 /**
  * What the server added. Secrets are already redacted; text is capped.
@@ -731,6 +731,10 @@ ownKeys: number,
  */
 ownUserUid: string | null, 
 /**
+ * The state this shows; a "keys-changed" event with a higher number says that it is old.
+ */
+revision: number, 
+/**
  * Creations whose answer was lost and that a person has not settled yet.
  */
 lostCreations: Array<LostCreationView>, };
@@ -1015,7 +1019,7 @@ export type ChangedKeyView = {
 key: KeyView, };
 
 /**
- * How a revocation ended. Failures before anything was sent are errors instead.
+ * How a revocation stands after its first try. An error means that none was taken.
  */
 export type RevokeView = { "kind": "confirmed", 
 /**
@@ -1397,6 +1401,19 @@ export type RevealView = { name: string, value: string,
  * Seconds until the window closes by itself.
  */
 closesIn: number, };
+
+/**
+ * The keys of a connection changed.
+ */
+export type KeysChangedView = { 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * The state of its list now; a list with this number or a higher one shows the change.
+ */
+revision: number, };
 
 /**
  * How the app lives on without its window.
