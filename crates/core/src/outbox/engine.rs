@@ -39,8 +39,11 @@ use tokio::{
 /// Held by the process that sends; the system takes it back when that ends, however it ends.
 const LOCK_NAME: &str = "sender.lock";
 
-/// Windows and tray are told of changes at most this often.
+/// Windows and tray are told of changes at most this often: what they are told is the whole outbox.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
+
+/// The same while there are many, from so many on.
+const MANY_TOLD_EVERY: (usize, Duration) = (100, Duration::from_millis(300));
 
 /// How often we look what another process wrote, and whether we may send.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -55,14 +58,14 @@ const OFFER_AGAIN: u32 = 5;
 const CLOCK_JUMP: Duration = Duration::from_secs(30);
 
 /// Bulk records on their way at one time for each connection; the throttle decides their pace.
-const BULK_AT_ONCE: usize = 4;
+const BULK_AT_ONCE: usize = 6;
 
 /// Single records on their way at one time for each connection.
 const ALONE_AT_ONCE: usize = 16;
 
 /// While more of a bulk act wait to be sent, those that were taken wait this long for the list that
 /// confirms them together.
-const CONFIRM_AFTER: Duration = Duration::from_secs(5);
+const CONFIRM_AFTER: Duration = Duration::from_secs(6);
 
 /// Tries of others that the key we sign in with waits for.
 const OTHERS_FIRST: u32 = 5;
@@ -173,6 +176,8 @@ enum Phase {
     Flying,
     /// Taken by the server since then; a fresh read is to come.
     ToConfirm(Instant),
+    /// The fresh read is under way.
+    Confirming,
 }
 
 /// Records that were taken out of the memory, of which somebody is to be told.
@@ -489,16 +494,29 @@ impl Outbox {
         self.changed(ports);
     }
 
-    /// A credential came, or came back: what waits for one is tried now.
+    /// The keychain can be read: what waits for it is tried now.
+    pub(crate) fn keychain_is_back(&self, ports: &Ports) {
+        let now = Instant::now();
+        let mut any = false;
+        for item in &mut lock(&self.state).items {
+            if item.last_class == Some(Class::Keychain) {
+                item.at_once(now);
+                any = true;
+            }
+        }
+        if any {
+            self.bell.notify_one();
+            self.changed(ports);
+        }
+    }
+
+    /// A credential came, or came back, or the server answers again: what waits for this connection
+    /// is tried now.
     pub(crate) fn credential_changed(&self, ports: &Ports, connection: &str) {
         let now = Instant::now();
         let mut any = false;
         for item in &mut lock(&self.state).items {
-            let waits = matches!(
-                item.last_class,
-                Some(Class::Credential | Class::Forbidden | Class::Keychain | Class::NotThere)
-            ) || item.record.state == OutboxState::Blocked;
-            if item.record.connection == connection && waits {
+            if item.record.connection == connection {
                 item.at_once(now);
                 any = true;
             }
@@ -788,7 +806,7 @@ impl Outbox {
             let item = &mut state.items[place];
             let connection = item.record.connection.clone();
             match item.phase {
-                Phase::Flying => {}
+                Phase::Flying | Phase::Confirming => {}
                 _ if item.withdrawn => {}
                 Phase::ToConfirm(since) => {
                     let group = confirming.entry(connection).or_insert((since, Vec::new()));
@@ -823,7 +841,7 @@ impl Outbox {
             }
             for record in &records {
                 if let Some(item) = state.find(record) {
-                    item.phase = Phase::Flying;
+                    item.phase = Phase::Confirming;
                 }
             }
             jobs.push(Job::Confirm { connection, records });
@@ -846,7 +864,8 @@ impl Outbox {
             .collect()
     }
 
-    /// Writes down that a record of many is about to be sent; false when somebody gave it up.
+    /// Writes down that a record is about to be sent, if that is new (one of many); false when
+    /// somebody gave it up.
     pub(super) fn about_to_send(&self, ports: &Ports, record: &str) -> bool {
         let _writing = lock(&self.writing);
         let known = {
@@ -939,7 +958,7 @@ impl Outbox {
     /// The task of a try ended without a word (it panicked): the record must not stay on its way.
     pub(super) fn fell(&self, record: &str) {
         if let Some(item) = lock(&self.state).find(record)
-            && item.phase == Phase::Flying
+            && matches!(item.phase, Phase::Flying | Phase::Confirming)
         {
             item.phase = Phase::At(Instant::now() + LOOK_EVERY);
         }
@@ -956,17 +975,19 @@ impl Outbox {
         lock(&self.state).find(record).is_some_and(|item| item.tries == 0)
     }
 
-    /// Tells that something changed, at most every [`TOLD_EVERY`].
+    /// Tells that something changed, though not too often.
     fn changed(&self, ports: &Ports) {
         let now = Instant::now();
         let later = {
             let mut state = lock(&self.state);
+            let many = state.items.len() >= MANY_TOLD_EVERY.0;
+            let every = if many { MANY_TOLD_EVERY.1 } else { TOLD_EVERY };
             match state.told_at {
-                Some(at) if now < at + TOLD_EVERY => {
+                Some(at) if now < at + every => {
                     if state.tell_pending {
                         return;
                     }
-                    Some(at + TOLD_EVERY)
+                    Some(at + every)
                 }
                 _ => {
                     state.told_at = Some(now);
@@ -1078,6 +1099,7 @@ impl Outbox {
             let mut new: Vec<OutboxRecord> = on_disk.into_values().collect();
             new.sort_by_key(|record| record.asked_at);
             items.extend(new.into_iter().map(|record| Item::new(record, Kept::OnDisk, None)));
+            items.sort_by_key(|item| item.record.asked_at);
             state.items = items;
         }
         let leaving: Vec<Leaving> =
