@@ -491,15 +491,28 @@ impl Outbox {
         self.changed(ports);
     }
 
+    /// The keychain can be read: what waits for it is tried now.
+    pub(crate) fn keychain_is_back(&self, ports: &Ports) {
+        let now = Instant::now();
+        let mut any = false;
+        for item in &mut lock(&self.state).items {
+            if item.last_class == Some(Class::Keychain) {
+                item.at_once(now);
+                any = true;
+            }
+        }
+        if any {
+            self.bell.notify_one();
+            self.changed(ports);
+        }
+    }
+
     /// A credential came, or came back: what waits for one is tried now.
     pub(crate) fn credential_changed(&self, ports: &Ports, connection: &str) {
         let now = Instant::now();
         let mut any = false;
         for item in &mut lock(&self.state).items {
-            let waits = matches!(
-                item.last_class,
-                Some(Class::Credential | Class::Forbidden | Class::Keychain | Class::NotThere)
-            ) || item.record.state == OutboxState::Blocked;
+            let waits = item.record.state == OutboxState::Blocked;
             if item.record.connection == connection && waits {
                 item.at_once(now);
                 any = true;
@@ -1081,6 +1094,7 @@ impl Outbox {
             let mut new: Vec<OutboxRecord> = on_disk.into_values().collect();
             new.sort_by_key(|record| record.asked_at);
             items.extend(new.into_iter().map(|record| Item::new(record, Kept::OnDisk, None)));
+            items.sort_by_key(|item| item.record.asked_at);
             state.items = items;
         }
         let leaving: Vec<Leaving> =
