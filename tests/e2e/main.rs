@@ -25,6 +25,7 @@ mod keychain;
 mod keys;
 mod look;
 mod offline;
+mod panel;
 mod people;
 mod restart;
 mod reveal;

@@ -6,8 +6,10 @@ mod desktop;
 mod driver;
 mod keychain;
 mod keys;
+mod notices;
 mod page;
 mod stage;
+mod tray;
 
 use std::{
     path::PathBuf,
@@ -24,8 +26,12 @@ pub use child::{Child, Program};
 #[allow(unused_imports, reason = "as above")]
 pub use keychain::{Keychain, StoredSecret};
 #[allow(unused_imports, reason = "as above")]
+pub use notices::{Notice, Notices};
+#[allow(unused_imports, reason = "as above")]
 pub use page::{Locator, Name, Page, any, containing};
 pub use stage::{Launch, Setting, Stage};
+#[allow(unused_imports, reason = "as above")]
+pub use tray::{Entry, Icon, Panel, TrayItem};
 
 /// How long something that should happen may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
