@@ -22,7 +22,7 @@ pub use axe::Violation;
     unused_imports,
     reason = "for the measurements, which start programs without a driver"
 )]
-pub use child::{Child, Program};
+pub use child::{Child, Program, descendants};
 #[allow(unused_imports, reason = "as above")]
 pub use keychain::{Keychain, StoredSecret};
 #[allow(unused_imports, reason = "as above")]

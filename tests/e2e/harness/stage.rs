@@ -358,6 +358,11 @@ impl Stage {
         pid
     }
 
+    /// Ends a program started with [`Stage::start`].
+    pub fn end_started(&mut self, pid: u32) {
+        self.others.retain(|child| child.pid() != pid);
+    }
+
     /// The environment of every program on this desktop.
     pub fn environment(&self) -> &[(String, String)] {
         &self.environment
