@@ -93,6 +93,12 @@ pub fn open<R: Runtime>(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let appearance = keys.settings().appearance;
     events::forward(app, &keys);
+    {
+        // What was confirmed before is sent whatever the window does.
+        let tauri::async_runtime::RuntimeHandle::Tokio(runtime) = tauri::async_runtime::handle();
+        let _runtime = runtime.enter();
+        keys.start_sending();
+    }
     app.manage(clipboard::Clipboard::start(app.clone()));
     app.manage(reveal::Shown::default());
     let desk = desk::Desk::new(keys);

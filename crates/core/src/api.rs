@@ -28,11 +28,13 @@ pub use address::{AddressError, Origin};
 pub use error::{ApiError, Asked, Exchange, Sent, TlsProblem};
 pub use session::Credential;
 pub use throttle::Priority;
+pub(crate) use throttle::chance;
 
 use crate::Secret;
 use crate::clock::Clock;
 use crate::connection::ProxyChoice;
 use crate::keys::{ApiKey, CreatedKey, KeyChange, KeyUid, NewKey};
+use crate::outbox::OutboxAction;
 use jiff::Timestamp;
 use reqwest::Method;
 use send::{Call, Expect, Tries, With};
@@ -486,6 +488,64 @@ impl PaletteClient {
             }
             answer => answer.map(drop),
         }
+    }
+
+    /// Revokes or deletes a key, once: the outbox repeats it. Where this build lacks `PUT …/state`,
+    /// the `PATCH` that means the same.
+    ///
+    /// # Errors
+    /// All that can happen on the way.
+    pub(crate) async fn take_out(
+        &self,
+        uid: &KeyUid,
+        action: OutboxAction,
+        priority: Priority,
+    ) -> Result<(), ApiError> {
+        let path = ["apiKeys", uid.as_str()];
+        let once =
+            |method, path| Call { priority, tries: Tries::Once, ..Call::change(method, path) };
+        if action == OutboxAction::Delete {
+            return self.inner.send(once(Method::DELETE, &path)).await.map(drop);
+        }
+        let body = || Some(Zeroizing::new(wire::state(false).as_bytes().to_vec()));
+        let state = ["apiKeys", uid.as_str(), "state"];
+        match self.inner.send(Call { body: body(), ..once(Method::PUT, &state) }).await {
+            Err(ApiError::Absent(_)) => {
+                let patch = Call { body: body(), ..once(Method::PATCH, &path) };
+                self.inner.send(patch).await.map(drop)
+            }
+            answer => answer.map(drop),
+        }
+    }
+
+    /// One key, read once to confirm what the outbox sent.
+    ///
+    /// # Errors
+    /// All that can happen on the way.
+    pub(crate) async fn confirm_key(
+        &self,
+        uid: &KeyUid,
+        priority: Priority,
+    ) -> Result<ApiKey, ApiError> {
+        let path = ["apiKeys", uid.as_str()];
+        let call = Call { priority, tries: Tries::Once, ..Call::read(&path) };
+        let answer = self.inner.send(call).await?;
+        match wire::key(&answer) {
+            Ok(key) if key.uid == *uid => Ok(key),
+            _ => Err(self.inner.unreadable(Asked::Read)),
+        }
+    }
+
+    /// Every key the caller may see, read once to confirm what the outbox sent.
+    ///
+    /// # Errors
+    /// All that can happen on the way.
+    pub(crate) async fn confirm_keys(&self, priority: Priority) -> Result<KeyList, ApiError> {
+        let call =
+            Call { priority, tries: Tries::Once, expect: Expect::List, ..Call::read(&["apiKeys"]) };
+        let answer = self.inner.send(call).await?;
+        let page = wire::keys(&answer).map_err(|_| self.inner.unreadable(Asked::Read))?;
+        Ok(KeyList { keys: page.items, skipped: page.skipped })
     }
 
     /// Deletes a key for ever (fact sheet §3.5).

@@ -104,6 +104,8 @@ pub enum ErrorCode {
     KeyIsExpired,
     /// Sent, but what the server did is not confirmed.
     OutcomeUnknown,
+    /// Revocations that are not confirmed yet still need it.
+    RevocationsOpen,
     // The value of a key
     /// The value is no longer held.
     ValueGone,

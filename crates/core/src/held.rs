@@ -407,6 +407,7 @@ pub(crate) async fn finish(
     live: &Arc<Live>,
     held: &str,
     finish: Finish,
+    op_id: &str,
 ) -> Result<(), HeldError> {
     let view = ports.held.view(held)?;
     match finish {
@@ -419,8 +420,11 @@ pub(crate) async fn finish(
                     create::find_held(ports, live, held).await?.ok_or(HeldError::NotFoundYet)?
                 }
             };
-            match revoke::revoke(ports, live, &uid).await? {
+            let revoked = revoke::revoke(ports, live, &uid, op_id).await?;
+            match revoked.view {
                 revoke::RevokeView::Confirmed { .. } => {}
+                // It happens, whether this dialog is open or not.
+                revoke::RevokeView::Unconfirmed { .. } if revoked.recorded => {}
                 revoke::RevokeView::Unconfirmed { problem } => {
                     return Err(HeldError::NotRevoked(problem.message));
                 }

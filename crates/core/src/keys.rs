@@ -263,6 +263,8 @@ pub struct Lens<'a> {
     pub stored: &'a HashSet<String>,
     /// The key that this app signs in with, when known.
     pub signing_uid: Option<&'a str>,
+    /// Keys with an open record in the outbox.
+    pub revoking: &'a HashSet<String>,
 }
 
 /// The status of a key: revoked whatever its expiry, else by its end and the server's clock.
@@ -290,6 +292,7 @@ pub fn flags_of(key: &ApiKey, owner: OwnerState, lens: &Lens<'_>) -> Vec<Flag> {
         (owner == OwnerState::Inactive, Flag::OwnerInactive),
         (lens.stored.contains(uid), Flag::InKeychain),
         (lens.signing_uid == Some(uid), Flag::SignsIn),
+        (lens.revoking.contains(uid), Flag::Revoking),
     ]
     .into_iter()
     .filter_map(|(is_true, flag)| is_true.then_some(flag))
@@ -466,7 +469,7 @@ pub(crate) mod tests {
         let (me, active, off) = (identity("jane"), Some(true), Some(false));
         let known = [person("sam", active), person("kim", off), person("lee", None)];
         let people: HashMap<_, _> = known.iter().map(|p| (p.uid.as_str(), p)).collect();
-        let stored = HashSet::new();
+        let (stored, nothing) = (HashSet::new(), HashSet::new());
         let with = |people| Lens {
             now: time("2026-11-23T12:00:00Z"),
             lead_days: 14,
@@ -474,6 +477,7 @@ pub(crate) mod tests {
             people,
             stored: &stored,
             signing_uid: None,
+            revoking: &nothing,
         };
         let table = [
             ("sam", OwnerState::Active, OwnerState::Unknown),
@@ -495,6 +499,7 @@ pub(crate) mod tests {
         let me = identity("jane");
         let known = [person("sam", Some(false))];
         let stored = HashSet::from(["k1".to_owned()]);
+        let revoking = HashSet::from(["k2".to_owned()]);
         let lens = Lens {
             now: time("2026-11-23T12:00:00Z"),
             lead_days: 14,
@@ -502,6 +507,7 @@ pub(crate) mod tests {
             people: Some(known.iter().map(|p| (p.uid.as_str(), p)).collect()),
             stored: &stored,
             signing_uid: Some("k1"),
+            revoking: &revoking,
         };
 
         let mine = view_of(&ApiKey { expires: None, ..key("k1", "jane") }, &lens);
@@ -519,7 +525,7 @@ pub(crate) mod tests {
         assert!(theirs.may.update && !theirs.may.delete && !theirs.mine);
         assert_eq!(theirs.owner_email.as_deref(), Some("sam@acme.example"));
         assert_eq!(theirs.made_by.as_deref(), Some("Jane Doe"));
-        assert_eq!(theirs.flags, [Flag::OwnerInactive]);
+        assert_eq!(theirs.flags, [Flag::OwnerInactive, Flag::Revoking]);
 
         let nobody = view_of(&key("k3", "left"), &lens);
         assert_eq!((nobody.owner_name.as_str(), nobody.owner_email), ("", None));

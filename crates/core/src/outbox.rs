@@ -5,6 +5,12 @@
 //! the key is revoked or gone, or when a person gives it up knowing that the key may still work
 //! (trust.md 5.1). If the disk refuses, the act is sent all the same and shown as not recorded.
 
+mod answer;
+mod engine;
+mod send;
+
+pub(crate) use engine::{Added, Outbox, Tried};
+
 use crate::Failure;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

@@ -26,7 +26,7 @@ use crate::{
         revoke::{self, RevokeView},
     },
     once::{Once, Tasks, lock},
-    outbox::{OutboxAddRequest, OutboxGiveUpRequest, OutboxRetryRequest, OutboxView},
+    outbox::{Outbox, OutboxAddRequest, OutboxGiveUpRequest, OutboxRetryRequest, OutboxView},
     ports::{Ports, internal},
     settings::Settings,
     snippet::{CopyRequest, CopyShape},
@@ -201,7 +201,7 @@ pub struct PaletteKeys {
 
 struct Inner {
     ports: Arc<Ports>,
-    connections: Connections,
+    connections: Arc<Connections>,
     notices: Vec<String>,
     demo: bool,
     version: String,
@@ -220,18 +220,22 @@ struct Onces {
     finishes: Once<Result<(), Failure>>,
     /// Without an `op_id` of their own: running ones are joined, finished ones are not remembered.
     saves: Once<Result<HeldView, Failure>>,
+    additions: Once<Result<OutboxView, Failure>>,
+    givings_up: Once<Result<OutboxView, Failure>>,
 }
 
 impl Drop for PaletteKeys {
     fn drop(&mut self) {
         // What is at work ends here; it is written down, and the next start deals with it.
+        self.inner.ports.outbox.close();
         self.inner.ports.tasks.stop();
     }
 }
 
 /// Opening and listening.
 impl PaletteKeys {
-    /// Opens the product. Nothing is read from the keychain and nothing is sent yet.
+    /// Opens the product. Where there is a tokio runtime it begins to send what the outbox holds,
+    /// for which the keychain is read; else [`PaletteKeys::start_sending`] does.
     pub fn open(parts: Parts) -> Arc<Self> {
         Self::open_with(parts, Timing::default())
     }
@@ -239,7 +243,7 @@ impl PaletteKeys {
     /// As [`PaletteKeys::open`], with other pauses.
     pub fn open_with(parts: Parts, timing: Timing) -> Arc<Self> {
         let Parts { store, keychain, clock, mut notices, demo, version } = parts;
-        let connections = Connections::default();
+        let connections = Arc::new(Connections::default());
         match store.list_connections() {
             Ok(records) => {
                 for record in records.into_iter().filter(|record| !record.demo) {
@@ -259,6 +263,7 @@ impl PaletteKeys {
             tasks: Tasks::default(),
             timing,
             listeners: std::sync::RwLock::default(),
+            outbox: Outbox::new(Arc::clone(&connections)),
         };
         let once = Onces {
             connects: Once::new(REMEMBERED),
@@ -270,8 +275,13 @@ impl PaletteKeys {
             deletions: Once::new(REMEMBERED),
             finishes: Once::new(REMEMBERED),
             saves: Once::new(0),
+            additions: Once::new(REMEMBERED),
+            givings_up: Once::new(REMEMBERED),
         };
         let ports = Arc::new(ports);
+        Outbox::belongs_to(&ports);
+        ports.outbox.load(&ports);
+        Outbox::start(&ports);
         Arc::new(Self {
             inner: Arc::new(Inner { ports, connections, notices, demo, version, once }),
         })
@@ -473,7 +483,7 @@ impl PaletteKeys {
                     return Ok(SettleView { lost: None });
                 };
                 let live = inner.connections.get(&intent.connection)?;
-                Ok(create::settle(&inner.ports, &live, &intent, &request.act).await?)
+                Ok(create::settle(&inner.ports, &live, &intent, &request).await?)
             },
         )
         .await
@@ -507,10 +517,13 @@ impl PaletteKeys {
     pub async fn revoke_key(&self, request: KeyActRequest) -> Result<RevokeView, Failure> {
         let live = self.inner.connections.get(&request.connection)?;
         let uid = key_uid(&request.uid)?;
+        let op_id = request.op_id.clone();
         self.once(
             |once| &once.revocations,
-            &request.op_id,
-            |inner| async move { revoke::revoke(&inner.ports, &live, &uid).await },
+            &op_id,
+            |inner| async move {
+                Ok(revoke::revoke(&inner.ports, &live, &uid, &request.op_id).await?.view)
+            },
         )
         .await
     }
@@ -535,9 +548,7 @@ impl PaletteKeys {
         self.once(
             |once| &once.deletions,
             &op_id,
-            |inner| async move {
-                Ok(delete::delete(&inner.ports, &live, &uid, &request.typed_name).await?)
-            },
+            |inner| async move { Ok(delete::delete(&inner.ports, &live, &uid, &request).await?) },
         )
         .await
     }
@@ -550,31 +561,63 @@ impl PaletteKeys {
 
 /// The outbox.
 impl PaletteKeys {
+    /// Sends what waits, from now on, if that was not begun when it was opened. Needs a tokio
+    /// runtime; without one nothing happens.
+    pub fn start_sending(&self) {
+        Outbox::start(&self.inner.ports);
+    }
+
     /// What waits for the server.
     pub fn outbox(&self) -> OutboxView {
-        OutboxView::default()
+        self.inner.ports.outbox.view(&self.inner.ports)
     }
 
     /// Writes down that several keys are to be revoked or deleted, and starts sending. It answers
     /// when all are written down; how they fare is told by [`Change::Outbox`] and
     /// [`Change::OutboxEnded`].
-    pub async fn add_to_outbox(&self, _request: OutboxAddRequest) -> Result<OutboxView, Failure> {
-        Ok(self.outbox())
+    pub async fn add_to_outbox(&self, request: OutboxAddRequest) -> Result<OutboxView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        // All or none: what is no uid names no key.
+        let uids: Vec<_> = request.uids.iter().map(|uid| key_uid(uid)).collect::<Result<_, _>>()?;
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.additions,
+            &op_id,
+            |inner| async move {
+                let ports = &inner.ports;
+                ports.outbox.add(ports, &live, request.action, &request.op_id, &uids);
+                Ok(ports.outbox.view(ports))
+            },
+        )
+        .await
     }
 
     /// Tries one record, or all, now.
-    pub fn retry_outbox(&self, _request: &OutboxRetryRequest) -> OutboxView {
+    pub fn retry_outbox(&self, request: &OutboxRetryRequest) -> OutboxView {
+        self.inner.ports.outbox.retry(&self.inner.ports, request.record.as_deref());
         self.outbox()
     }
 
     /// Takes records out although the server has not confirmed them.
-    pub async fn give_up(&self, _request: OutboxGiveUpRequest) -> Result<OutboxView, Failure> {
-        Ok(self.outbox())
+    pub async fn give_up(&self, request: OutboxGiveUpRequest) -> Result<OutboxView, Failure> {
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.givings_up,
+            &op_id,
+            |inner| async move {
+                let ports = &inner.ports;
+                ports.outbox.give_up(ports, &request.records, request.unsent_only)?;
+                Ok(ports.outbox.view(ports))
+            },
+        )
+        .await
     }
 
     /// The network or the clock may have changed (resume from sleep): everything that waits is
     /// tried at once.
-    pub fn wake(&self) {}
+    pub fn wake(&self) {
+        self.inner.ports.outbox.retry(&self.inner.ports, None);
+    }
 }
 
 /// Values.
@@ -620,7 +663,8 @@ impl PaletteKeys {
             |inner| async move {
                 let connection = inner.ports.held.view(&request.held)?.connection;
                 let live = inner.connections.get(&connection)?;
-                Ok(held::finish(&inner.ports, &live, &request.held, request.finish).await?)
+                let FinishRequest { op_id, held, finish } = &request;
+                Ok(held::finish(&inner.ports, &live, held, *finish, op_id).await?)
             },
         )
         .await

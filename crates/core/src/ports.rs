@@ -13,6 +13,7 @@ use crate::{
         create::AtWork,
     },
     once::Tasks,
+    outbox::Outbox,
     palette_keys::{Change, Timing},
     settings::Settings,
     store::{JournalEntry, JournalId, JournalOutcome, Store},
@@ -33,6 +34,7 @@ pub(crate) struct Ports {
     pub(crate) tasks: Tasks,
     pub(crate) timing: Timing,
     pub(crate) listeners: RwLock<Vec<Listener>>,
+    pub(crate) outbox: Outbox,
 }
 
 impl Ports {
@@ -64,7 +66,7 @@ impl Ports {
     }
 
     /// Writes down what is about to be done to a connection or key. Nothing is sent when this
-    /// fails, except a revocation (house rule 8).
+    /// fails. (Revocations and deletions have their lines from the outbox, and go ahead.)
     pub(crate) fn ask(&self, live: &Live, deed: &Deed<'_>) -> Result<Asked<'_>, Failure> {
         let entry = self.entry(live, deed);
         let id = self.store.ask(&entry).map_err(|error| {
@@ -72,13 +74,6 @@ impl Ports {
             Failure::new(failure.code, format!("{} Nothing was sent.", failure.message))
         })?;
         Ok(Asked { ports: self, connection: entry.connection, id: Some(id) })
-    }
-
-    /// The same for a revocation, which goes ahead without its line.
-    pub(crate) fn ask_or_go_ahead(&self, live: &Live, deed: &Deed<'_>) -> Asked<'_> {
-        let entry = self.entry(live, deed);
-        let id = self.store.ask(&entry).ok();
-        Asked { ports: self, connection: entry.connection, id }
     }
 
     /// Writes down something that happened on this computer at once.
@@ -91,7 +86,7 @@ impl Ports {
         self.store.note(&self.entry(live, deed), state).map(drop).map_err(|error| error.failure())
     }
 
-    fn entry(&self, live: &Live, deed: &Deed<'_>) -> JournalEntry {
+    pub(crate) fn entry(&self, live: &Live, deed: &Deed<'_>) -> JournalEntry {
         let record = live.record();
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         JournalEntry {
@@ -161,11 +156,6 @@ impl Asked<'_> {
     /// It was not done.
     pub(crate) fn failed(self, failure: &Failure) {
         self.ended(ActState::Failed, &in_words(failure), |_| {});
-    }
-
-    /// What the server did is not known.
-    pub(crate) fn unknown(self, failure: &Failure) {
-        self.ended(ActState::Unknown, &in_words(failure), |_| {});
     }
 
     /// Any end, with more to say.

@@ -14,6 +14,7 @@ mod connections;
 mod file;
 mod intents;
 mod journal;
+mod outbox;
 mod schema;
 mod settings;
 
@@ -29,6 +30,7 @@ pub use cache::CachedList;
 pub use connections::ConnectionRecord;
 pub use intents::{CreateIntent, IntentState};
 pub use journal::{JournalChange, JournalEntry, JournalId, JournalOutcome};
+pub use outbox::{Ended, NewRecord, OutboxRecord, Recorded};
 
 /// The name of the file in the data directory. `-wal` and `-shm` files lie beside it while it is open.
 pub const FILE_NAME: &str = "palette-keys.sqlite3";
@@ -37,6 +39,8 @@ pub const FILE_NAME: &str = "palette-keys.sqlite3";
 #[derive(Clone)]
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
+    /// Where the file lies; none for a store in memory.
+    dir: Option<Arc<Path>>,
 }
 
 /// Why something was not remembered or not read. Holds no text of any row.
@@ -130,7 +134,10 @@ impl Store {
     /// Only where nothing can be kept there at all (no rights, full disk, locked for long). The
     /// app can then go on with [`Store::open_in_memory`] and say so.
     pub fn open(dir: &Path) -> Result<(Self, Vec<String>), StoreError> {
-        file::open(dir).map(|(connection, notices)| (Self::of(connection), notices))
+        let (connection, notices) = file::open(dir)?;
+        // A file of a newer version is left alone, and this run remembers in memory.
+        let on_disk = connection.path().is_some_and(|path| !path.is_empty());
+        Ok((Self::of(connection, on_disk.then(|| dir.into())), notices))
     }
 
     /// A store that forgets everything when it is dropped.
@@ -138,11 +145,16 @@ impl Store {
     /// # Errors
     /// When SQLite has no memory.
     pub fn open_in_memory() -> Result<Self, StoreError> {
-        file::open_in_memory().map(Self::of)
+        file::open_in_memory().map(|connection| Self::of(connection, None))
     }
 
-    fn of(connection: Connection) -> Self {
-        Self { connection: Arc::new(Mutex::new(connection)) }
+    fn of(connection: Connection, dir: Option<Arc<Path>>) -> Self {
+        Self { connection: Arc::new(Mutex::new(connection)), dir }
+    }
+
+    /// The directory of the file; none when this run remembers in memory only.
+    pub fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

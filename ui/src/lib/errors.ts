@@ -110,6 +110,10 @@ const presentations: Record<ErrorCode, Presentation> = {
   ownerUnknown: { title: "That person is not known", next: "Choose someone from the list." },
   nameMismatch: { title: "The name does not match", next: "Type it exactly as shown." },
   keyIsExpired: { title: "This key has expired", next: "Renew it first." },
+  revocationsOpen: {
+    title: "Revocations still need this connection",
+    next: "Wait until they are confirmed, or give them up.",
+  },
   outcomeUnknown: {
     title: "Nobody knows yet whether it worked",
     next: "Refresh the list to see what the server did.",

@@ -34,6 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub enum Priority {
     /// A key is to stop working now (and what that needs: a fresh session).
     Revoke,
+    /// One of many keys that are to stop working.
+    Bulk,
     /// Something a person asked for.
     Act,
     /// Lists and details.

@@ -230,6 +230,7 @@ pub(crate) async fn keep(
     }
     asked.done(&who);
     connections.put(Arc::clone(&live));
+    ports.outbox.credential_changed(ports, &record.id);
     if listed_keys {
         live.write(ports);
         ports.tell(Change::Keys { connection: record.id });

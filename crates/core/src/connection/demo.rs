@@ -42,6 +42,7 @@ pub(crate) async fn open(
     let _turn = connections.changing.lock().await;
     let running = connections.find(DEMO).filter(|live| live.record().origin == record.origin);
     if running.is_none() {
+        ports.outbox.forget_demo(DEMO);
         forget_earlier_runs(ports, &record).await;
     }
     let settings = ClientSettings { origin, ca_certificate: None, proxy: ProxyChoice::None };

@@ -309,6 +309,9 @@ impl Live {
         });
         if new {
             ports.tell(Change::Connections);
+            if state == ConnectionState::SignedIn {
+                ports.outbox.credential_changed(ports, &self.id());
+            }
         }
     }
 
@@ -465,6 +468,7 @@ impl Live {
         let (identity, id) = self.with(|inner| (inner.identity.clone(), inner.record.id.clone()));
         // Not knowing what is stored costs a flag, never the list.
         let stored: HashSet<String> = ports.store.stored_uids(&id).unwrap_or_default();
+        let revoking = ports.outbox.revoking(&id);
         let now = self.server_now(ports);
         let signing_uid = self.signing_uid(list.as_deref(), now);
         let people = list.as_ref().and_then(|list| list.people.as_ref());
@@ -476,6 +480,7 @@ impl Live {
                 .map(|people| people.iter().map(|person| (&*person.uid, person)).collect()),
             stored: &stored,
             signing_uid: signing_uid.as_deref(),
+            revoking: &revoking,
         })
     }
 
@@ -536,6 +541,7 @@ mod tests {
             tasks: Tasks::default(),
             timing: Timing::default(),
             listeners: std::sync::RwLock::default(),
+            outbox: crate::outbox::Outbox::default(),
         })
     }
 

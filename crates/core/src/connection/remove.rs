@@ -20,6 +20,12 @@ pub enum RemoveError {
          Keep it first. Nothing was removed."
     )]
     ValueNotKept(String),
+    /// Revocations or deletions that the server has not confirmed need its credential.
+    #[error(
+        "{0} still need{1} this connection. {2} sent until the server confirms {3}; give up what \
+         you do not want any more, then remove the connection. Nothing was removed."
+    )]
+    StillNeeded(String, &'static str, &'static str, &'static str),
     /// Something below failed; the connection is still there.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -30,6 +36,9 @@ impl From<RemoveError> for Failure {
         match error {
             RemoveError::ValueNotKept(_) => {
                 Failure::new(ErrorCode::ValueNotKept, error.to_string())
+            }
+            RemoveError::StillNeeded(..) => {
+                Failure::new(ErrorCode::RevocationsOpen, error.to_string())
             }
             RemoveError::Failed(failure) => failure,
         }
@@ -48,6 +57,18 @@ pub(crate) async fn remove(
     if let Some(held) = ports.held.not_kept().into_iter().find(|held| held.connection == record.id)
     {
         return Err(RemoveError::ValueNotKept(held.name));
+    }
+    match ports.outbox.open_of(&record.id) {
+        0 => {}
+        // Its server ends with it, and so does what was asked of that.
+        _ if record.demo => ports.outbox.forget_demo(&record.id),
+        1 => {
+            return Err(RemoveError::StillNeeded("1 revocation".into(), "s", "It is", "it"));
+        }
+        open => {
+            let open = format!("{open} revocations");
+            return Err(RemoveError::StillNeeded(open, "", "They are", "them"));
+        }
     }
     let deed = Deed::of_connection(Act::RemoveConnection, "Remove its secrets from the keychain");
     let asked = ports.ask(live, &deed)?;

@@ -700,9 +700,9 @@ pub(crate) async fn settle(
     ports: &Arc<Ports>,
     live: &Arc<Live>,
     intent: &CreateIntent,
-    act: &LostAct,
+    request: &SettleRequest,
 ) -> Result<SettleView, SettleError> {
-    match act {
+    match &request.act {
         LostAct::Look => Ok(SettleView { lost: Some(look(ports, live, intent).await.lost) }),
         LostAct::Leave => {
             ports.store.remove_intent(&intent.op_id).map_err(|error| error.failure())?;
@@ -716,13 +716,15 @@ pub(crate) async fn settle(
                 .find(|key| key.uid == *uid)
                 .and_then(|key| KeyUid::new(&key.uid))
                 .ok_or(SettleError::NotACandidate)?;
-            match revoke::revoke(ports, live, &candidate).await? {
-                RevokeView::Confirmed { .. } => {
+            let revoked = revoke::revoke(ports, live, &candidate, &request.op_id).await?;
+            match revoked.view {
+                RevokeView::Unconfirmed { problem } if !revoked.recorded => {
+                    Err(SettleError::NotRevoked(problem.message))
+                }
+                // Confirmed, or written down in the outbox, which sees to it.
+                _ => {
                     forget_intent(ports, &intent.op_id);
                     Ok(SettleView { lost: None })
-                }
-                RevokeView::Unconfirmed { problem } => {
-                    Err(SettleError::NotRevoked(problem.message))
                 }
             }
         }

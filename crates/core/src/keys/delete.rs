@@ -1,12 +1,15 @@
 //! Delete: for ever, by typed name.
 
-use super::{KeyUid, activity::Act, revoke::is_gone};
+use super::{
+    KeyUid,
+    revoke::{PATIENCE, is_gone, no_answer_yet},
+};
 use crate::{
     ErrorCode, Failure,
-    api::Sent,
     connection::live::Live,
     keychain::{EntryName, KeychainError},
-    ports::{Deed, Ports},
+    outbox::{OutboxAction, Tried},
+    ports::{Ports, internal},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -21,7 +24,7 @@ pub enum DeleteError {
     /// It was not on the server any more before.
     #[error("This key is not on the server any more. Nothing was deleted.")]
     Gone,
-    /// The deletion was sent, but the server has not confirmed it.
+    /// The server has not confirmed the deletion yet; it is tried on.
     #[error("{0}")]
     Unconfirmed(String),
     /// Something below failed.
@@ -65,75 +68,79 @@ pub struct DeleteView {
     pub removed_from_keychain: bool,
 }
 
-/// Deletes a key for ever, and its value from the keychain.
+/// Deletes a key for ever, and its value from the keychain, through the outbox. The typed name is
+/// checked against a fresh read, or without the server against the list that is known.
 pub(crate) async fn delete(
     ports: &Arc<Ports>,
     live: &Arc<Live>,
     uid: &KeyUid,
-    typed_name: &str,
+    request: &DeleteRequest,
 ) -> Result<DeleteView, DeleteError> {
-    let client = live.signed_in(ports).await?;
-    let key = match client.key(uid).await {
-        Ok(key) => key,
-        Err(error) if error.is_gone() && is_gone(&client, uid).await => {
-            live.patch(ports, uid, None);
-            return Err(DeleteError::Gone);
-        }
-        Err(error) => {
-            live.heard_refusal(ports, &error);
-            return Err(error.failure().into());
-        }
-    };
-    if typed_name.trim() != key.name.trim() {
-        live.patch(ports, uid, Some(&key));
+    let begun = tokio::time::Instant::now();
+    let name = name_of(ports, live, uid).await?;
+    if request.typed_name.trim() != name.trim() {
         return Err(DeleteError::NameMismatch);
     }
-    let asked = ports.ask(live, &Deed::of_key(Act::Delete, &key, "DELETE"))?;
-    let sent = client.delete_key(uid).await;
-    if let Err(error) = &sent
-        && error.sent() != Sent::Unknown
-        && !error.is_gone()
-    {
-        live.heard_refusal(ports, error);
-        asked.failed(&error.failure());
-        return Err(error.failure().into());
-    }
-    let read = client.key(uid).await;
-    let gone = match &read {
-        Err(error) if error.is_gone() => is_gone(&client, uid).await,
-        _ => false,
+    let added = ports
+        .outbox
+        .add(ports, live, OutboxAction::Delete, &request.op_id, std::slice::from_ref(uid))
+        .pop();
+    let added = added.ok_or_else(|| internal("The deletion was not taken. Nothing was sent."))?;
+    let kept = match added.recorded {
+        true => "It is written down and tried on until the server confirms it.",
+        false => "It could not be written down; it is tried on as long as the app is open.",
     };
-    if gone {
-        live.patch(ports, uid, None);
-        let removed_from_keychain = remove_value(ports, live, uid).await;
-        let removed = if removed_from_keychain { ", its value left the keychain" } else { "" };
-        asked.changed(&format!("DELETE \u{2192} the key is gone{removed}"), Some(&key), None);
-        return Ok(DeleteView { uid: uid.as_str().to_owned(), removed_from_keychain });
+    // A moment for the first try, however long the name took.
+    let until = (begun + PATIENCE).max(tokio::time::Instant::now() + PATIENCE / 3);
+    match tokio::time::timeout_at(until, added.tried).await {
+        Ok(Ok(Tried::Confirmed(confirmed))) => Ok(DeleteView {
+            uid: uid.as_str().to_owned(),
+            removed_from_keychain: confirmed.removed_from_keychain,
+        }),
+        Ok(Ok(Tried::NotYet(problem))) => Err(DeleteError::Unconfirmed(format!(
+            "The deletion is not confirmed yet. {} {kept}",
+            problem.message
+        ))),
+        Ok(Ok(Tried::GivenUp) | Err(_)) => Err(DeleteError::Unconfirmed(
+            "The deletion was given up before the server confirmed it. The key may still work."
+                .to_owned(),
+        )),
+        Err(_) => Err(DeleteError::Unconfirmed(format!(
+            "The deletion is not confirmed yet. {} {kept}",
+            no_answer_yet(live).message
+        ))),
     }
-    let words = match (read, sent) {
-        (Ok(_), Ok(())) => {
-            "The server accepted the deletion, but a fresh read still shows the key. Look again in \
-             a moment."
-                .to_owned()
+}
+
+/// The name of a key: as the server says now, else as it was last known.
+async fn name_of(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+    uid: &KeyUid,
+) -> Result<String, DeleteError> {
+    let read = async {
+        let client = live.signed_in(ports).await?;
+        match client.key(uid).await {
+            Ok(key) => {
+                live.patch(ports, uid, Some(&key));
+                Ok(key.name)
+            }
+            Err(error) if error.is_gone() && is_gone(&client, uid).await => {
+                live.patch(ports, uid, None);
+                Err(DeleteError::Gone)
+            }
+            Err(error) => {
+                live.heard_refusal(ports, &error);
+                Err(error.failure().into())
+            }
         }
-        (Ok(_), Err(_)) => {
-            "The answer was lost and a fresh read still shows the key, so it was most likely not \
-             deleted. Look again in a moment."
-                .to_owned()
-        }
-        (Err(error), Ok(())) => format!(
-            "The server accepted the deletion, but this could not be confirmed. {}",
-            error.failure().message
-        ),
-        (Err(error), Err(_)) => format!(
-            "The answer was lost and the key could not be read again, so it is not known whether it \
-             was deleted. {}",
-            error.failure().message
-        ),
     };
-    let failure = Failure::new(ErrorCode::OutcomeUnknown, words.clone());
-    asked.unknown(&failure);
-    Err(DeleteError::Unconfirmed(words))
+    let failed = match tokio::time::timeout(PATIENCE / 2, read).await {
+        Ok(Err(DeleteError::Failed(failure))) => failure,
+        Ok(known) => return known,
+        Err(_) => no_answer_yet(live),
+    };
+    live.known_key(ports, uid).map(|key| key.name).ok_or(DeleteError::Failed(failed))
 }
 
 /// Takes the value of a key out of the keychain; false when it was not there or stays.

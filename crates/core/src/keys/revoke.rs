@@ -1,31 +1,23 @@
 //! Revoke and re-activate: the same call, one boolean.
 
 use super::{
-    ApiKey, KeyUid, KeyView,
+    KeyUid, KeyView,
     activity::{Act, ActState},
     renew::ChangedKeyView,
 };
 use crate::{
-    ErrorCode, Failure, Secret,
-    api::{ApiError, PaletteClient, Sent},
+    ErrorCode, Failure,
+    api::{PaletteClient, Sent},
     connection::live::Live,
-    keychain::EntryName,
-    ports::{Deed, Ports},
+    outbox::{Added, OutboxAction, Tried},
+    ports::{Deed, Ports, internal},
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use ts_rs::TS;
 
-/// How often a revocation is sent when its answer is lost and the key still reads as active. The
-/// same state sent twice is the same state (trust.md 5.3).
-const SENDINGS: u32 = 3;
-
-/// How long the keychain may take for the value that the proof needs.
-const VALUE_WITHIN: Duration = Duration::from_secs(3);
-
-/// How often the revoked value is tried: a server may take a moment to refuse it (fact sheet §3.5
-/// \[UNK\]: the delay is not documented).
-const PROOFS: u32 = 3;
+/// How long whoever asked waits for the first try; the outbox goes on all the same.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Why a key's state was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +51,7 @@ impl From<StateError> for Failure {
     }
 }
 
-/// How a revocation ended. Failures before anything was sent are errors instead.
+/// How a revocation stands after its first try. An error means that none was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum RevokeView {
@@ -71,130 +63,53 @@ pub enum RevokeView {
         #[ts(type = "number | null")]
         refused_at: Option<i64>,
     },
-    /// Sent, but the server has not confirmed it.
+    /// Not confirmed by the server yet. It is written down and tried on until it is.
     Unconfirmed {
         /// What stands in the way, in words.
         problem: crate::Failure,
     },
 }
 
-/// Takes a key out of service. It says so only when a fresh read of the server does.
+/// A revocation that was asked for.
+pub(crate) struct Revoked {
+    /// How it stands.
+    pub(crate) view: RevokeView,
+    /// False: the disk refused the record, so it lives only as long as the app.
+    pub(crate) recorded: bool,
+}
+
+/// Takes a key out of service, through the outbox. It says so only when a fresh read of the server
+/// does; else it is tried on.
 pub(crate) async fn revoke(
     ports: &Arc<Ports>,
     live: &Arc<Live>,
     uid: &KeyUid,
-) -> Result<RevokeView, Failure> {
-    let client = live.signed_in(ports).await?;
-    let before = live.known_key(ports, uid);
-    let name = before.as_ref().map(|key| key.name.clone()).unwrap_or_default();
-    let owner = before.as_ref().map(|key| key.owner_name.clone()).unwrap_or_default();
-    let deed = Deed {
-        act: Act::Revoke,
-        key_uid: uid.as_str(),
-        key_name: &name,
-        owner_name: &owner,
-        detail: "PUT state, inactive",
-    };
-    // A full disk must never stop a revocation (trust.md 5.1).
-    let asked = ports.ask_or_go_ahead(live, &deed);
-    let fate = match send(&client, uid).await {
-        Ok(fate) => fate,
-        Err(error) => {
-            live.heard_refusal(ports, &error);
-            let failure = error.failure();
-            asked.failed(&failure);
-            return Err(failure);
+    op_id: &str,
+) -> Result<Revoked, Failure> {
+    let added = ports.outbox.add(ports, live, OutboxAction::Revoke, op_id, &[uid.clone()]).pop();
+    let Added { recorded, tried } =
+        added.ok_or_else(|| internal("The revocation was not taken. Nothing was sent."))?;
+    let view = match tokio::time::timeout(PATIENCE, tried).await {
+        Ok(Ok(Tried::Confirmed(confirmed))) => {
+            RevokeView::Confirmed { key: confirmed.key, refused_at: confirmed.refused_at }
         }
-    };
-    match fate {
-        Fate::Revoked(key) => {
-            live.patch(ports, uid, Some(&key));
-            let refused_at = proof(ports, live, &client, uid).await;
-            let refused = if refused_at.is_some() { ", its value is refused" } else { "" };
-            asked.changed(
-                &format!("PUT state, inactive \u{2192} read back: revoked{refused}"),
-                before.as_ref(),
-                Some(&key),
-            );
-            Ok(RevokeView::Confirmed { key: Some(live.view_key(ports, &key)), refused_at })
-        }
-        Fate::Gone => {
-            live.patch(ports, uid, None);
-            let refused_at = proof(ports, live, &client, uid).await;
-            asked.changed("PUT state, inactive \u{2192} the key is gone", before.as_ref(), None);
-            Ok(RevokeView::Confirmed { key: None, refused_at })
-        }
-        Fate::Unconfirmed(failure, error) => {
-            if let Some(error) = error {
-                live.heard_refusal(ports, &error);
-            }
-            asked.unknown(&failure);
-            Ok(RevokeView::Unconfirmed { problem: failure })
-        }
-    }
-}
-
-/// What became of a revocation that was sent.
-enum Fate {
-    Revoked(Box<ApiKey>),
-    Gone,
-    Unconfirmed(Failure, Option<ApiError>),
-}
-
-/// The one place where a revocation is sent. The durable outbox will stand before it: a record
-/// written first, and this repeated until the fate is `Revoked` or `Gone`.
-async fn send(client: &PaletteClient, uid: &KeyUid) -> Result<Fate, ApiError> {
-    let mut sendings = 0;
-    loop {
-        sendings += 1;
-        let sent = client.set_active(uid, false).await;
-        let lost = match sent {
-            Ok(()) => None,
-            // Not there: believed only when a list of the same credential says so too.
-            Err(error) if error.is_gone() => {
-                return if is_gone(client, uid).await { Ok(Fate::Gone) } else { Err(error) };
-            }
-            Err(error) if error.sent() == Sent::Unknown => Some(error),
-            // An earlier sending may have been heard, so a refusal now does not undo it.
-            Err(error) if sendings > 1 => Some(error),
-            Err(error) => return Err(error),
-        };
-        let read = client.key(uid).await;
-        return Ok(match (read, lost) {
-            (Ok(key), _) if !key.active => Fate::Revoked(Box::new(key)),
-            (Ok(_), Some(_)) if sendings < SENDINGS => continue,
-            (Ok(_), Some(error)) => Fate::Unconfirmed(error.failure(), Some(error)),
-            (Ok(_), None) => Fate::Unconfirmed(
-                Failure::new(
-                    ErrorCode::OutcomeUnknown,
-                    "The server accepted the revocation, but a fresh read still shows the key as \
-                     active. Try again.",
-                ),
-                None,
+        Ok(Ok(Tried::NotYet(problem))) => RevokeView::Unconfirmed { problem },
+        Ok(Ok(Tried::GivenUp) | Err(_)) => RevokeView::Unconfirmed {
+            problem: Failure::new(
+                ErrorCode::OutcomeUnknown,
+                "The revocation was withdrawn before the server confirmed it. The key may still \
+                 work.",
             ),
-            (Err(error), _) if error.is_gone() && is_gone(client, uid).await => Fate::Gone,
-            (Err(read), Some(lost)) => Fate::Unconfirmed(lost.failure(), Some(read)),
-            (Err(read), None) => Fate::Unconfirmed(not_read_back(&read), Some(read)),
-        });
-    }
+        },
+        Err(_) => RevokeView::Unconfirmed { problem: no_answer_yet(live) },
+    };
+    Ok(Revoked { view, recorded })
 }
 
-/// The server accepted a change, but the fresh read failed.
-fn not_read_back(read: &ApiError) -> Failure {
-    let failure = read.failure();
-    let message = if read.needs_sign_in() {
-        "The server accepted the revocation and now refuses the credential that Palette Keys signs \
-         in with, perhaps because that is the key you revoked. Sign in with another one to confirm \
-         it."
-        .to_owned()
-    } else {
-        format!(
-            "The server accepted the revocation, but the key could not be read again to confirm \
-             it. {}",
-            failure.message
-        )
-    };
-    Failure { message, code: ErrorCode::OutcomeUnknown, details: failure.details }
+/// Nothing is known after [`PATIENCE`].
+pub(crate) fn no_answer_yet(live: &Live) -> Failure {
+    let host = live.view().host;
+    Failure::new(ErrorCode::TimedOut, format!("{host} has not answered yet. It is tried on."))
 }
 
 /// Whether a fresh list has no such key. A 404 alone may also be a bad credential or a proxy
@@ -207,44 +122,13 @@ pub(crate) async fn is_gone(client: &PaletteClient, uid: &KeyUid) -> bool {
         .is_ok_and(|listed| listed.skipped == 0 && listed.keys.iter().all(|key| key.uid != *uid))
 }
 
-/// When the server refused the revoked value itself, ms since 1970 by the server's clock; none when
-/// we do not have the value or it was not refused.
-async fn proof(ports: &Ports, live: &Live, client: &PaletteClient, uid: &KeyUid) -> Option<i64> {
-    let value = value_of(ports, live, uid).await?;
-    for attempt in 0..PROOFS {
-        if attempt > 0 {
-            tokio::time::sleep(ports.timing.between_proofs).await;
-        }
-        match client.prove(&value).await {
-            Ok(_) => {}
-            Err(error) if error.needs_sign_in() => {
-                return Some(client.server_now().as_millisecond());
-            }
-            Err(_) => return None,
-        }
-    }
-    None
-}
-
-/// The value of a key, if it is held or in the keychain and at hand without waiting for a prompt.
-async fn value_of(ports: &Ports, live: &Live, uid: &KeyUid) -> Option<Secret> {
-    let connection = live.id();
-    if let Some(value) = ports.held.value_of(&connection, uid) {
-        return Some(value);
-    }
-    if !ports.store.stored_uids(&connection).ok()?.contains(uid.as_str()) {
-        return None;
-    }
-    let reading = ports.keychain.read(EntryName::key_value(connection, uid.clone()));
-    tokio::time::timeout(VALUE_WITHIN, reading).await.ok()?.ok()
-}
-
 /// Puts a revoked key back into service.
 pub(crate) async fn reactivate(
     ports: &Arc<Ports>,
     live: &Arc<Live>,
     uid: &KeyUid,
 ) -> Result<ChangedKeyView, StateError> {
+    ports.outbox.withdraw(ports, live, uid).await;
     let client = live.signed_in(ports).await?;
     let read = client.key(uid).await;
     let before = match read {

@@ -55,7 +55,7 @@ pub struct JournalOutcome {
     pub detail: String,
     /// The uid of the key, where only the outcome tells it (a creation). None keeps the entry's.
     pub key_uid: Option<String>,
-    /// The key before, where there was one.
+    /// The key before, where there was one. None keeps the entry's.
     pub before: Option<ApiKey>,
     /// The key after, as read back.
     pub after: Option<ApiKey>,
@@ -108,21 +108,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] when there is no such line, or when the file cannot be written.
     pub fn outcome(&self, id: JournalId, outcome: &JournalOutcome) -> Result<(), StoreError> {
-        let changed = self.lock().execute(
-            "UPDATE journal SET state = ?2, detail = ?3, ended_at = ?4,
-                 key_uid = coalesce(?5, key_uid), key_before = ?6, key_after = ?7
-             WHERE id = ?1",
-            params![
-                id.0,
-                word(&outcome.state)?,
-                outcome.detail,
-                outcome.at.as_millisecond(),
-                outcome.key_uid,
-                outcome.before.as_ref().map(serde_json::to_string).transpose()?,
-                outcome.after.as_ref().map(serde_json::to_string).transpose()?,
-            ],
-        )?;
-        if changed == 0 { Err(StoreError::Missing) } else { Ok(()) }
+        set_outcome(&self.lock(), id, outcome)
     }
 
     /// Writes down something that happened on this computer at once (copied, revealed).
@@ -185,6 +171,45 @@ impl Store {
             })
             .transpose()
     }
+}
+
+/// Writes down what is about to be done to a key as it is known, within a transaction.
+pub(super) fn ask(
+    connection: &Connection,
+    entry: &JournalEntry,
+    before: Option<&ApiKey>,
+) -> Result<JournalId, StoreError> {
+    let id = insert(connection, entry, ActState::Asked)?;
+    if let Some(before) = before {
+        connection.execute(
+            "UPDATE journal SET key_before = ?2 WHERE id = ?1",
+            params![id, serde_json::to_string(before)?],
+        )?;
+    }
+    Ok(JournalId(id))
+}
+
+/// Writes down how it ended, within a transaction or without.
+pub(super) fn set_outcome(
+    connection: &Connection,
+    id: JournalId,
+    outcome: &JournalOutcome,
+) -> Result<(), StoreError> {
+    let changed = connection.execute(
+        "UPDATE journal SET state = ?2, detail = ?3, ended_at = ?4,
+             key_uid = coalesce(?5, key_uid), key_before = coalesce(?6, key_before), key_after = ?7
+         WHERE id = ?1",
+        params![
+            id.0,
+            word(&outcome.state)?,
+            outcome.detail,
+            outcome.at.as_millisecond(),
+            outcome.key_uid,
+            outcome.before.as_ref().map(serde_json::to_string).transpose()?,
+            outcome.after.as_ref().map(serde_json::to_string).transpose()?,
+        ],
+    )?;
+    if changed == 0 { Err(StoreError::Missing) } else { Ok(()) }
 }
 
 fn insert(
