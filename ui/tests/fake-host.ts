@@ -4,6 +4,7 @@
  */
 import type {
   ActivityView,
+  BackgroundView,
   Commands,
   ConnectionView,
   ErrorCode,
@@ -16,6 +17,9 @@ import type {
   KeyListView,
   KeyView,
   LostCreationView,
+  OutboxEnd,
+  OutboxItemView,
+  OutboxView,
   Settings,
 } from "../src/lib/ipc";
 import { NOW, tenantKeys, tenantPeople } from "./fake-tenant";
@@ -40,6 +44,16 @@ export interface FakeOptions {
   appearance?: Settings["appearance"];
   lost?: boolean;
   held?: boolean;
+  /** What waits in the outbox from the start. */
+  outbox?: Partial<OutboxItemView>[];
+  damaged?: string[];
+  sentElsewhere?: boolean;
+  background?: Partial<BackgroundView>;
+  /**
+   * Milliseconds after which the sender confirms each record of a bulk act; null: it never does,
+   * and a test says what becomes of it.
+   */
+  sends?: number | null;
   /** Milliseconds an answer takes. */
   delay?: number;
   now?: () => number;
@@ -63,6 +77,14 @@ export interface FakeHost extends Host {
   keys: KeyView[];
   connections: ConnectionView[];
   settings: Settings;
+  outbox: OutboxView;
+  background: BackgroundView;
+  /** Makes one record from parts and puts it into the outbox, as another process or the tray does. */
+  record(part?: Partial<OutboxItemView>): OutboxItemView;
+  /** Changes one record and tells of it. */
+  changeRecord(record: string, part: Partial<OutboxItemView>): void;
+  /** Ends one record: confirmed unless told otherwise. */
+  end(record: string, end?: OutboxEnd): void;
   /** Every call so far, in order. */
   calls: { name: string; request: unknown }[];
   /** Makes every call of a command fail until it is set to null. */
@@ -195,6 +217,28 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     host.keys = host.keys.map((each) => (each.uid === uid ? key : each));
     return key;
   };
+  let records = 0;
+  const itemOf = (part: Partial<OutboxItemView>): OutboxItemView => {
+    const uid = part.keyUid ?? host.keys[0]?.uid ?? "66e844c44bab2337f20c7471";
+    const key = host.keys.find((each) => each.uid === uid);
+    return {
+      record: `record-${++records}`,
+      connection: "acme",
+      connectionName: connection.name,
+      keyUid: uid,
+      keyName: key?.name ?? "",
+      ownerName: key?.ownerName ?? "",
+      action: "revoke",
+      askedAt: now(),
+      attempts: 0,
+      state: "waiting",
+      problem: null,
+      lastTriedAt: null,
+      nextTryAt: null,
+      recorded: true,
+      ...part,
+    };
+  };
   const endOf = (choice: ExpiryChoice): number => {
     const at =
       choice.kind === "days"
@@ -204,9 +248,13 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     if (at <= now()) throw fault({ code: "expiryPast", message: "That moment is in the past." });
     return at;
   };
+  const flagged = (key: KeyView): KeyView =>
+    host.outbox.items.some(({ keyUid }) => keyUid === key.uid)
+      ? { ...key, flags: [...key.flags, "revoking"] }
+      : key;
   const list = (): KeyListView => ({
     connection: "acme",
-    keys: host.keys,
+    keys: host.keys.map(flagged),
     people: user ? [] : tenantPeople(host.keys),
     asOf,
     problem:
@@ -267,6 +315,17 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     host.connections = [...host.connections.filter(({ id }) => id !== "demo"), joined];
     void person;
     return { connection: joined, keychain };
+  };
+
+  const tellOutbox = () => host.emit("outbox-changed", structuredClone(host.outbox));
+  const send = (uids: string[], action: OutboxItemView["action"], step: number) => {
+    const [uid, ...rest] = uids;
+    if (uid === undefined) return;
+    setTimeout(() => {
+      const item = host.outbox.items.find((each) => each.keyUid === uid && each.action === action);
+      if (item) host.end(item.record);
+      send(rest, action, step);
+    }, step);
   };
 
   const commands: Handlers = {
@@ -400,6 +459,43 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       host.keys = host.keys.filter((key) => key.uid !== uid);
       return { uid, removedFromKeychain: true };
     },
+    outbox: () => host.outbox,
+    add_to_outbox: ({ action, uids }) => {
+      const isOpen = (uid: string) =>
+        host.outbox.items.some((item) => item.keyUid === uid && item.action === action);
+      const added = uids
+        .filter((uid) => !isOpen(uid))
+        .map((uid) => itemOf({ keyUid: uid, action }));
+      host.outbox = { ...host.outbox, items: [...host.outbox.items, ...added] };
+      tellOutbox();
+      const { sends = 0 } = options;
+      if (sends !== null) send(uids, action, sends);
+      return host.outbox;
+    },
+    retry_outbox: ({ record }) => {
+      host.outbox = {
+        ...host.outbox,
+        items: host.outbox.items.map((item) =>
+          record === null || item.record === record ? { ...item, nextTryAt: null } : item,
+        ),
+      };
+      tellOutbox();
+      return host.outbox;
+    },
+    give_up: ({ records, unsentOnly }) => {
+      for (const record of records) {
+        const item = host.outbox.items.find((each) => each.record === record);
+        if (item && (!unsentOnly || item.attempts === 0)) host.end(record, { kind: "givenUp" });
+      }
+      return host.outbox;
+    },
+    background: () => host.background,
+    pause_notices: ({ until }) => {
+      host.background = { ...host.background, pausedUntil: until };
+      host.emit("background", host.background);
+      return host.background;
+    },
+    quit: () => null,
     held_values: () => held,
     save_held_to_keychain: ({ held: id }) =>
       changeHeld(id, { saved: { kind: "saved" }, kept: true }),
@@ -439,6 +535,55 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       leadDays: 14,
       longestLifeDays: null,
       refreshMinutes: 15,
+      startAtLogin: false,
+      closeToTray: true,
+      notices: true,
+      noticeDays: [30, 14, 7, 3, 1],
+      weeklyDigest: true,
+    },
+    outbox: {
+      items: [],
+      damaged: (options.damaged ?? []).map((words, index) => ({ record: `bad-${index}`, words })),
+      sentElsewhere: options.sentElsewhere ?? false,
+    },
+    background: {
+      trayHost: true,
+      noticeHost: "GNOME Shell",
+      pausedUntil: null,
+      loginProblem: null,
+      ...options.background,
+    },
+    record(part = {}) {
+      const item = itemOf(part);
+      host.outbox = { ...host.outbox, items: [...host.outbox.items, item] };
+      tellOutbox();
+      return item;
+    },
+    changeRecord(record, part) {
+      host.outbox = {
+        ...host.outbox,
+        items: host.outbox.items.map((item) =>
+          item.record === record ? { ...item, ...part } : item,
+        ),
+      };
+      tellOutbox();
+    },
+    end(record, end = { kind: "confirmed", refusedAt: null }) {
+      const item = host.outbox.items.find((each) => each.record === record);
+      if (!item) return;
+      host.outbox = {
+        ...host.outbox,
+        items: host.outbox.items.filter((each) => each.record !== record),
+      };
+      const known = host.keys.find(({ uid }) => uid === item.keyUid);
+      let key: KeyView | null = null;
+      if (end.kind === "confirmed" && item.action === "delete") {
+        host.keys = host.keys.filter(({ uid }) => uid !== item.keyUid);
+      } else if (end.kind === "confirmed" && known) {
+        key = change(item.keyUid, { status: "revoked" });
+      }
+      tellOutbox();
+      host.emit("outbox-ended", structuredClone({ item, end, key }));
     },
     calls: [],
     async call(name, request) {
@@ -475,6 +620,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       for (const handler of ears.get(event) ?? []) handler(payload);
     },
   };
+  host.outbox = { ...host.outbox, items: (options.outbox ?? []).map(itemOf) };
   if (options.held) {
     held = [newHeld("ci-payments-2026-11", "66e844c44bab2337f20c7471", NOW + 30 * DAY, true)];
   }

@@ -1,4 +1,4 @@
-import { createContext } from "svelte";
+import { createContext, tick } from "svelte";
 import { Clipboard } from "./clipboard.svelte";
 import { Dialogs } from "./dialogs.svelte";
 import { present } from "./errors";
@@ -7,18 +7,26 @@ import {
   listen,
   newOpId,
   toFailure,
+  type BackgroundView,
   type ConnectionView,
   type ConnectView,
   type CopyShape,
   type ErrorView,
+  type GoView,
   type HeldView,
   type KeychainView,
   type KeyView,
+  type OutboxEndView,
   type Settings,
   type StartView,
   type ValueSource,
 } from "./ipc";
-import { Keys } from "./keys/keys.svelte";
+import { aboutRecord, Keys, refused } from "./keys/keys.svelte";
+import { short } from "./keys/names";
+import { count } from "./keys/time";
+import { layout } from "./layout.svelte";
+import { Outbox } from "./outbox/outbox.svelte";
+import { inSentence } from "./outbox/words";
 import { applyAppearance, followDesktop } from "./theme";
 import { Toasts } from "./toasts.svelte";
 
@@ -47,9 +55,16 @@ export class App {
     leadDays: 14,
     longestLifeDays: null,
     refreshMinutes: 15,
+    startAtLogin: false,
+    closeToTray: true,
+    notices: true,
+    noticeDays: [30, 14, 7, 3, 1],
+    weeklyDigest: true,
   });
   keychain = $state.raw<KeychainView>({ state: "ready", name: "Keychain", advice: null });
   demoBuiltIn = $state(false);
+  /** Tray and notices; none until the shell has said. */
+  background = $state.raw<BackgroundView | null>(null);
 
   /** The keys of the open connection. */
   keys = $state.raw<Keys | null>(null);
@@ -60,11 +75,22 @@ export class App {
   readonly toasts = new Toasts();
   readonly dialogs = new Dialogs();
   readonly clipboard = new Clipboard();
+  /** What is confirmed by a person and not by the server, of all connections. */
+  readonly outbox = new Outbox({
+    left: (ends) => this.#left(ends),
+    unclaimed: (ends) => this.#sayEnds(ends),
+  });
 
   active = $derived(this.connections.find(({ id }) => id === this.activeId) ?? null);
 
   readonly #now: () => number;
   #lastRefresh = 0;
+  /** The connection that is being opened. */
+  #entered: Promise<void> = Promise.resolve();
+  /** Fulfilled once the shell is heard: nothing it says after `start` is missed. */
+  #hearing: Promise<unknown> = Promise.resolve();
+  /** Where the tray wants the window to be before it is ready. */
+  #wanted: GoView | null = null;
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
@@ -75,6 +101,7 @@ export class App {
   /** Asks the shell where we stand and opens what was open. */
   async start(): Promise<void> {
     this.phase = "starting";
+    await this.#hearing;
     try {
       const view = await call("start", null);
       this.#adopt(view);
@@ -83,6 +110,10 @@ export class App {
       if (view.active === null) this.go({ kind: "connect", signInTo: null });
       else void this.enter(view.active);
       for (const held of view.held) this.openHeld(held);
+      void this.#readAgent();
+      const wanted = this.#wanted;
+      this.#wanted = null;
+      if (wanted) void this.goTo(wanted);
     } catch (thrown) {
       this.problem = toFailure(thrown);
       this.phase = "failed";
@@ -93,8 +124,9 @@ export class App {
   follow(): () => void {
     const ends: (() => void)[] = [];
     let over = false;
+    const pendings: Promise<unknown>[] = [];
     const until = (pending: Promise<() => void>) =>
-      void pending.then((end) => (over ? end() : ends.push(end)));
+      void pendings.push(pending.then((end) => (over ? end() : ends.push(end))));
     until(
       listen("keys-changed", ({ connection }) => {
         if (connection === this.activeId) void this.keys?.reload();
@@ -103,7 +135,13 @@ export class App {
     );
     until(listen("connections-changed", () => void this.readConnections()));
     until(listen("held-waiting", (held) => this.openHeld(held)));
+    until(listen("outbox-changed", (view) => this.outbox.take(view)));
+    until(listen("outbox-ended", (end) => this.outbox.ended(end)));
+    until(listen("background", (view) => (this.background = view)));
+    until(listen("quit-asked", () => this.dialogs.open({ kind: "quit" })));
+    until(listen("go", (view) => void this.goTo(view)));
     until(this.clipboard.follow());
+    this.#hearing = Promise.allSettled(pendings);
     ends.push(followDesktop(() => this.settings.appearance));
     const timer = setInterval(() => this.#minutePassed(), MINUTE);
     const focused = () => this.#refreshIfOlderThan(MINUTE);
@@ -114,6 +152,16 @@ export class App {
       window.removeEventListener("focus", focused);
       for (const end of ends) end();
     };
+  }
+
+  /** What waits, and how the app lives on without its window. */
+  async #readAgent(): Promise<void> {
+    try {
+      await this.outbox.load();
+    } catch (thrown) {
+      this.say(toFailure(thrown));
+    }
+    await this.readBackground();
   }
 
   #minutePassed(): void {
@@ -133,6 +181,80 @@ export class App {
     this.route = route;
   }
 
+  /** Goes where the tray or a notice points, in its connection. */
+  async goTo(view: GoView): Promise<void> {
+    if (this.phase !== "ready") {
+      this.#wanted = view;
+      return;
+    }
+    if (view.kind === "settings") {
+      this.go({ kind: "settings" });
+      return;
+    }
+    if (view.kind === "outbox") {
+      if (this.outbox.empty) this.toasts.show({ text: "Everything is confirmed." });
+      else this.dialogs.open({ kind: "outbox" });
+      return;
+    }
+    if (!(await this.#openFor(view.connection ?? this.activeId))) return;
+    switch (view.kind) {
+      case "search":
+        await this.toSearch();
+        return;
+      case "newKey":
+        this.askCreate();
+        return;
+      case "key":
+      case "renew": {
+        const key = await this.#show(view.uid);
+        if (key && view.kind === "renew") this.keys?.askRenew([key]);
+      }
+    }
+  }
+
+  /** Opens a connection as far as what is remembered of it; false when there is none. */
+  async #openFor(connection: string | null): Promise<boolean> {
+    if (!this.connections.some(({ id }) => id === connection)) await this.readConnections();
+    if (connection === null || !this.connections.some(({ id }) => id === connection)) {
+      this.toasts.show({ tone: "bad", text: `${present("connectionUnknown").title}.` });
+      return false;
+    }
+    this.go({ kind: "keys" });
+    // The server's answer is not waited for: what is remembered is enough to look at.
+    if (connection !== this.activeId || !this.keys) void this.enter(connection);
+    return true;
+  }
+
+  /** Brings a key into sight, asking the server when nothing is remembered of it. */
+  async #show(uid: string): Promise<KeyView | null> {
+    const { keys } = this;
+    if (!keys) return null;
+    if (!keys.find(uid)) await keys.reload();
+    if (!keys.find(uid)) await this.#entered;
+    if (!keys.find(uid) && this.keys === keys) await keys.refresh();
+    if (this.keys !== keys) return null;
+    const key = keys.find(uid);
+    if (!key) {
+      this.toasts.show({ tone: "bad", text: `${present("keyGone").title}.` });
+      return null;
+    }
+    keys.showAll();
+    keys.focus(uid);
+    keys.sheet = layout.sheet;
+    return key;
+  }
+
+  /** Puts the focus into the search box. */
+  async toSearch(): Promise<void> {
+    this.go({ kind: "keys" });
+    await tick();
+    const field = document.getElementById("search-keys");
+    if (field instanceof HTMLInputElement) {
+      field.focus();
+      field.select();
+    }
+  }
+
   /** Asks the server for the keys again. */
   async refresh(): Promise<void> {
     this.#lastRefresh = this.#now();
@@ -142,7 +264,12 @@ export class App {
   }
 
   /** Opens a connection: what is remembered at once, then signed in, then fresh. */
-  async enter(id: string): Promise<void> {
+  enter(id: string): Promise<void> {
+    this.#entered = this.#enter(id);
+    return this.#entered;
+  }
+
+  async #enter(id: string): Promise<void> {
     this.activeId = id;
     if (this.keys?.connection !== id) this.keys = this.#keysOf(id);
     if (this.route.kind === "connect") this.go({ kind: "keys" });
@@ -233,6 +360,7 @@ export class App {
     return new Keys(id, {
       toasts: this.toasts,
       dialogs: this.dialogs,
+      outbox: this.outbox,
       connectionName: () => this.connections.find((each) => each.id === id)?.name ?? "",
       now: this.#now,
       signedOut: () => this.#signedOut(id),
@@ -243,6 +371,110 @@ export class App {
     this.connections = this.connections.map((each) =>
       each.id === id ? { ...each, state: "needsSignIn" } : each,
     );
+  }
+
+  // What is confirmed late, or was asked elsewhere
+
+  #left(ends: readonly OutboxEndView[]): void {
+    for (const { item } of ends) {
+      const { action, connection, keyUid: uid } = item;
+      this.toasts.dismissAbout(aboutRecord({ action, connection, uid }));
+    }
+    this.keys?.left(ends);
+  }
+
+  #sayEnds(ends: readonly OutboxEndView[]): void {
+    const confirmed = ends.filter(({ end }) => end.kind === "confirmed");
+    for (const [did, action] of [
+      ["Revoked", "revoke"],
+      ["Deleted", "delete"],
+    ] as const) {
+      const mine = confirmed.filter(({ item }) => item.action === action);
+      const [one] = mine;
+      if (!one) continue;
+      const back = action === "revoke" ? mine.filter(({ key }) => key?.status === "revoked") : [];
+      const names = mine.slice(0, 5).map(({ item }) => inSentence(item));
+      const more = mine.length - names.length;
+      const proof =
+        one.end.kind === "confirmed" && one.end.refusedAt !== null
+          ? refused(one.end.refusedAt)
+          : "";
+      const where = one.item.connection === this.activeId ? "" : `In ${one.item.connectionName}.`;
+      this.toasts.show({
+        tone: "ok",
+        text:
+          mine.length === 1
+            ? `${did} ${inSentence(one.item)}.`
+            : `${did} ${count(mine.length, "key")}.`,
+        detail:
+          mine.length === 1
+            ? [proof, where].filter((part) => part !== "").join(" ") || undefined
+            : `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`,
+        action: back.length > 0 ? { label: "Undo", run: () => this.#undo(back) } : undefined,
+      });
+    }
+  }
+
+  #undo(ends: readonly OutboxEndView[]): void {
+    const isHere = ({ item }: OutboxEndView) => item.connection === this.keys?.connection;
+    this.keys?.undo(ends.filter(isHere).flatMap(({ key }) => (key ? [key] : [])));
+    void this.#undoElsewhere(ends.filter((end) => !isHere(end)));
+  }
+
+  /** Re-activates keys of connections that are not open. */
+  async #undoElsewhere(ends: readonly OutboxEndView[]): Promise<void> {
+    for (const { item } of ends) {
+      try {
+        const { connection, keyUid: uid } = item;
+        const { key } = await call("reactivate_key", { opId: newOpId(), connection, uid });
+        this.toasts.show({
+          tone: "ok",
+          text: `Re-activated ${short(key.name)}.`,
+          detail: `In ${item.connectionName}.`,
+        });
+      } catch (thrown) {
+        const problem = toFailure(thrown);
+        this.toasts.show({
+          tone: "bad",
+          text: `${inSentence(item)} was not re-activated. ${present(problem.code).title}.`,
+          detail: problem.message,
+        });
+      }
+    }
+  }
+
+  // Tray, notices, the end
+
+  /** Reads how the app lives on without its window. */
+  async readBackground(): Promise<void> {
+    try {
+      this.background = await call("background", null);
+    } catch (thrown) {
+      this.say(toFailure(thrown));
+    }
+  }
+
+  /** Pauses the notices until then; null ends the pause. */
+  async pauseNotices(until: number | null): Promise<void> {
+    try {
+      this.background = await call("pause_notices", { until });
+    } catch (thrown) {
+      this.say(toFailure(thrown));
+    }
+  }
+
+  /** Ends the app: the person was told what waits. */
+  async quit(): Promise<void> {
+    try {
+      await call("quit", { anyway: true });
+    } catch (thrown) {
+      this.say(toFailure(thrown));
+    }
+  }
+
+  /** This computer's clock. */
+  now(): number {
+    return this.#now();
   }
 
   // Values, which stay in Rust
@@ -282,7 +514,6 @@ export class App {
       : null;
   }
 
-  /** Opens "Save your API key" for a value nobody has kept yet. */
   /**
    * A creation may end after the page that asked for it was reloaded: its value then waits, and
    * nobody here was told.
@@ -297,6 +528,7 @@ export class App {
     }
   }
 
+  /** Opens "Save your API key" for a value nobody has kept yet. */
   openHeld(held: HeldView): void {
     this.dialogs.open({ kind: "held", held });
   }

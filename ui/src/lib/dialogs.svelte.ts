@@ -27,6 +27,8 @@ export type DialogRequest =
   | { kind: "delete"; keys: KeyView[] }
   | ({ kind: "confirm" } & Confirmation)
   | { kind: "notice"; title: string; lines: string[] }
+  | { kind: "outbox" }
+  | { kind: "quit" }
   | { kind: "shortcuts" };
 
 /** An open dialog; `id` keys its component so that each opening starts afresh. */
@@ -37,9 +39,12 @@ export class Dialogs {
   #next = 1;
   shown = $state.raw<readonly OpenDialog[]>([]);
 
-  /** Opens a dialog above the others. A held value is never opened twice. */
+  /** Opens a dialog above the others. What there is only one of is never opened twice. */
   open(request: DialogRequest): void {
     if (request.kind === "held" && this.#holds(request.held.held)) return;
+    if (request.kind === "outbox" || request.kind === "quit") {
+      if (this.shown.some(({ kind }) => kind === request.kind)) return;
+    }
     this.shown = [...this.shown, { ...request, id: this.#next++ }];
   }
 

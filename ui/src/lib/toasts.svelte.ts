@@ -6,6 +6,9 @@ export interface Toast {
   /** A second line: what was not changed, what to do. */
   detail?: string;
   action?: { label: string; run: () => void };
+  second?: { label: string; run: () => void };
+  /** What it is about: it goes when that has changed. */
+  about?: string;
 }
 
 export interface ToastRequest extends Omit<Toast, "id" | "tone"> {
@@ -32,6 +35,7 @@ export class Toasts {
 
   /** Shows one and returns its id. */
   show({ lasts, tone = "info", ...rest }: ToastRequest): number {
+    if (rest.about !== undefined) this.dismissAbout(rest.about);
     const toast: Toast = { id: this.#next++, tone, ...rest };
     const oldest = this.shown.length >= MOST ? this.shown[0] : undefined;
     if (oldest) this.dismiss(oldest.id);
@@ -51,6 +55,11 @@ export class Toasts {
     if (timer) clearTimeout(timer);
     this.#timers.delete(id);
     this.shown = this.shown.filter((toast) => toast.id !== id);
+  }
+
+  /** Takes away what was said about something, because it is not so any more. */
+  dismissAbout(about: string): void {
+    for (const toast of this.shown) if (toast.about === about) this.dismiss(toast.id);
   }
 
   /** The newest toast that can still be acted on, for Ctrl+Z. */

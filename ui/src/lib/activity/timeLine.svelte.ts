@@ -2,6 +2,8 @@ import { call, listen, newOpId, toFailure } from "../ipc";
 import type { ActivityView, ErrorView } from "../ipc";
 
 const PAGE = 50;
+/** Milliseconds in which changes are taken together. */
+const GATHER = 100;
 
 /** The lines of one day, newest first. */
 export interface Day {
@@ -97,9 +99,21 @@ export class TimeLine {
     }
   }
 
-  /** Reads again whenever keys change, until the returned function is called. */
-  follow(): Promise<() => void> {
-    return listen("keys-changed", () => void this.refresh());
+  /** Reads again whenever keys change or something is confirmed, until the returned function is called. */
+  async follow(): Promise<() => void> {
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    // Many at once are one reading.
+    const soon = () => {
+      timer ??= setTimeout(() => {
+        timer = null;
+        void this.refresh();
+      }, GATHER);
+    };
+    const ends = await Promise.all([listen("keys-changed", soon), listen("outbox-ended", soon)]);
+    return () => {
+      if (timer) clearTimeout(timer);
+      for (const end of ends) end();
+    };
   }
 }
 

@@ -67,7 +67,7 @@ export function actsOn(app: App, keys: readonly KeyView[]): Act[] {
       run: () => list.askRenew(keys),
     });
   }
-  if (keys.some((key) => key.may.update && key.status === "revoked")) {
+  if (keys.some((key) => key.may.update && list.isOut(key))) {
     acts.push({
       id: "reactivate",
       label: "Re-activate",
@@ -77,7 +77,7 @@ export function actsOn(app: App, keys: readonly KeyView[]): Act[] {
       run: () => list.reactivate(keys),
     });
   }
-  if (keys.some((key) => key.may.update && key.status !== "revoked")) {
+  if (keys.some((key) => key.may.update && !list.isOut(key))) {
     acts.push({
       id: "revoke",
       label: "Revoke",
@@ -87,7 +87,7 @@ export function actsOn(app: App, keys: readonly KeyView[]): Act[] {
       run: () => list.revoke(keys),
     });
   }
-  if (keys.some((key) => key.may.delete)) {
+  if (keys.some((key) => key.may.delete && !list.isGoing(key))) {
     acts.push({
       id: "delete",
       label: "Delete",

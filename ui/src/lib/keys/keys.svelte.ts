@@ -6,27 +6,32 @@ import {
   type EditView,
   type ErrorView,
   type ExpiryChoice,
-  type DeleteView,
   type KeyDetailsView,
   type KeyListView,
   type KeyView,
   type LostAct,
+  type OutboxAction,
+  type OutboxEndView,
+  type OutboxItemView,
   type RevokeView,
 } from "../ipc";
 import type { Dialogs } from "../dialogs.svelte";
 import { isNetwork, present } from "../errors";
+import { Bulk, type BulkOutcome } from "../outbox/bulk.svelte";
+import type { Outbox, Target } from "../outbox/outbox.svelte";
 import type { Toasts } from "../toasts.svelte";
 import { short } from "./names";
 import { parse } from "./query";
 import { countViews, inView, toRow, toRows, type Row, type ViewId } from "./rows";
 import { extend, nothing, toggle, toggleAll, type Selection } from "./selection";
 import { pressed, sorted, trouble, type Sort, type SortColumn } from "./sort";
-import { count } from "./time";
+import { clockToSecond, count } from "./time";
 
 /** What the list needs from the window around it. */
 export interface Surroundings {
   toasts: Toasts;
   dialogs: Dialogs;
+  outbox: Outbox;
   /** The connection's name, for questions that name it. */
   connectionName: () => string;
   /** This computer's clock. */
@@ -35,10 +40,7 @@ export interface Surroundings {
   signedOut: () => void;
 }
 
-/** Where a revocation stands that this window asked for. */
-export type Revocation = "asked" | "unconfirmed";
-
-/** Something that is being done to several keys, one after the other. */
+/** Something that is being done to several keys. */
 export interface Batch {
   /** "Revoking", "Renewing": said with the count. */
   doing: string;
@@ -46,6 +48,12 @@ export interface Batch {
   of: number;
   stopping: boolean;
 }
+
+/** The words of what goes through the outbox. */
+const outboxWords: Record<OutboxAction, { doing: string; did: string; act: string }> = {
+  revoke: { doing: "Revoking", did: "Revoked", act: "revocation" },
+  delete: { doing: "Deleting", did: "Deleted", act: "deletion" },
+};
 
 /** What became of each key of a batch. */
 interface Outcome {
@@ -79,8 +87,21 @@ export class Keys {
   details = $state.raw<KeyDetailsView | null>(null);
   detailsProblem = $state.raw<ErrorView | null>(null);
 
-  revocations = $state.raw<ReadonlyMap<string, Revocation>>(new Map());
-  batch = $state.raw<Batch | null>(null);
+  /** What is done to several keys one after the other, by this window. */
+  #series = $state.raw<Batch | null>(null);
+  /** What several keys go through the outbox for. */
+  #bulk = $state.raw<{ doing: string; bulk: Bulk } | null>(null);
+  /** What is being done to several keys, with its count. */
+  batch = $derived<Batch | null>(
+    this.#bulk
+      ? {
+          doing: this.#bulk.doing,
+          done: this.#bulk.bulk.done,
+          of: this.#bulk.bulk.of,
+          stopping: this.#bulk.bulk.stopping,
+        }
+      : this.#series,
+  );
   /** Moves on each minute: "in 5 days" and `expires:<30d` follow it. */
   minute = $state(0);
 
@@ -127,11 +148,6 @@ export class Keys {
   );
   /** What is on screen is older than the network would allow. */
   offline = $derived(this.list?.problem ? isNetwork(this.list.problem.code) : false);
-  unconfirmed = $derived(
-    this.rows.filter(
-      (row) => this.revocations.get(row.uid) === "unconfirmed" || row.flags.has("revoking"),
-    ).length,
-  );
 
   #asked = 0;
   #detailsAsked = 0;
@@ -227,11 +243,6 @@ export class Keys {
   #setRows(rows: readonly Row[]): void {
     const index = this.currentPlace;
     this.rows = rows;
-    const settled = [...this.revocations].filter(([uid]) => {
-      const row = this.#byUid.get(uid);
-      return row !== undefined && row.key.status !== "revoked";
-    });
-    if (settled.length !== this.revocations.size) this.revocations = new Map(settled);
     if (this.current === null || !this.#byUid.has(this.current)) {
       // The current key is gone: its neighbour takes over, where the eye already is.
       this.current = this.order[Math.min(Math.max(index, 0), this.order.length - 1)] ?? null;
@@ -241,16 +252,81 @@ export class Keys {
 
   /** Puts one changed key in its place. */
   put(key: KeyView): void {
-    const row = toRow(key);
-    const old = this.#byUid.get(key.uid);
-    if (old && !this.#before.has(key.uid)) this.#before = new Map(this.#before).set(key.uid, old);
-    this.#setRows(
-      old ? this.rows.map((each) => (each.uid === key.uid ? row : each)) : [...this.rows, row],
-    );
+    this.#apply([key], nothing.uids);
   }
 
   #drop(uid: string): void {
-    this.#setRows(this.rows.filter((row) => row.uid !== uid));
+    this.#apply([], new Set([uid]));
+  }
+
+  /** Puts changed keys in their places and takes away those that are gone. */
+  #apply(changed: readonly KeyView[], gone: ReadonlySet<string>): void {
+    const rows = new Map(changed.map((key) => [key.uid, toRow(key)]));
+    const before = new Map(this.#before);
+    for (const uid of rows.keys()) {
+      const old = this.#byUid.get(uid);
+      if (old && !before.has(uid)) before.set(uid, old);
+    }
+    this.#before = before;
+    const kept = gone.size === 0 ? this.rows : this.rows.filter(({ uid }) => !gone.has(uid));
+    const added = [...rows.values()].filter(({ uid }) => !this.#byUid.has(uid));
+    this.#setRows([...kept.map((row) => rows.get(row.uid) ?? row), ...added]);
+  }
+
+  /** Follows what left the outbox, whoever asked for it. */
+  left(ends: readonly OutboxEndView[]): void {
+    const mine = ends.filter(({ item }) => item.connection === this.connection);
+    if (mine.length === 0 || this.list === null) return;
+    const isGone = ({ item, end, key }: OutboxEndView) =>
+      key === null && end.kind === "confirmed" && item.action === "delete";
+    const gone = new Set(mine.filter(isGone).map(({ item }) => item.keyUid));
+    const changed = new Map(mine.flatMap(({ key }) => (key ? [[key.uid, key] as const] : [])));
+    this.#apply([...changed.values()], gone);
+    // Nothing was read back of the others: what is remembered of them has changed all the same.
+    if (mine.some((end) => end.key === null && !isGone(end))) void this.reload();
+  }
+
+  // What is under way
+
+  /** The open record of a key. */
+  record(uid: string): OutboxItemView | null {
+    return this.#around.outbox.of(this.connection, uid);
+  }
+
+  /** What is asked of a key and not confirmed: by this window just now, or on record. */
+  pending({ uid, flags }: Pick<KeyView, "uid" | "flags">): OutboxAction | null {
+    const { outbox } = this.#around;
+    const record = outbox.of(this.connection, uid);
+    if (record) return record.action;
+    if (outbox.isAsking(this.#target("delete", uid))) return "delete";
+    if (outbox.isAsking(this.#target("revoke", uid)) || flags.includes("revoking")) return "revoke";
+    return null;
+  }
+
+  /** True until an act asked in this window has its first answer. */
+  isAsking(uid: string): boolean {
+    const { outbox } = this.#around;
+    return outbox.isAsking(this.#target("revoke", uid));
+  }
+
+  /** Revoked, or going to be: revoking it again would change nothing. */
+  isOut(key: KeyView): boolean {
+    return key.status === "revoked" || this.#isWithdrawable(key);
+  }
+
+  #isWithdrawable(key: KeyView): boolean {
+    return (
+      key.status !== "revoked" && this.#around.outbox.find(this.#target("revoke", key.uid)) !== null
+    );
+  }
+
+  /** True while a deletion is on record. */
+  isGoing(key: KeyView): boolean {
+    return this.#around.outbox.find(this.#target("delete", key.uid)) !== null;
+  }
+
+  #target(action: OutboxAction, uid: string): Target {
+    return { connection: this.connection, uid, action };
   }
 
   /** Reads everything known of the current key. */
@@ -334,7 +410,7 @@ export class Keys {
 
   /** Revokes keys: an own one at once, everything else after one question. */
   revoke(keys: readonly KeyView[]): void {
-    const may = keys.filter((key) => key.status !== "revoked" && this.mayUpdate(key));
+    const may = keys.filter((key) => !this.isOut(key) && this.mayUpdate(key));
     if (may.some((key) => key.flags.includes("signsIn"))) {
       this.#keepSignIn("Revoking");
       return;
@@ -353,89 +429,159 @@ export class Keys {
       ],
       action: may.length === 1 ? "Revoke" : `Revoke ${may.length} keys`,
       tone: "danger",
-      onConfirm: () => void (may.length === 1 ? this.#revokeOne(first) : this.#revokeAll(may)),
+      onConfirm: () =>
+        void (may.length === 1 ? this.#revokeOne(first) : this.#sendAll("revoke", may)),
     });
   }
 
   async #revokeOne(key: KeyView): Promise<void> {
-    const problem = await this.#sendRevocation(key);
-    if (problem === null) {
-      this.#around.toasts.show({
-        tone: "ok",
-        text: `Revoked ${short(key.name)}.`,
-        action: { label: "Undo", run: () => void this.#reactivateOne(key) },
-      });
-      return;
-    }
-    const unconfirmed = this.revocations.get(key.uid) === "unconfirmed";
-    this.#around.toasts.show({
-      tone: "bad",
-      text: unconfirmed
-        ? `Could not confirm the revocation of ${short(key.name)}.`
-        : `${short(key.name)} was not revoked. ${present(problem.code).title}.`,
-      detail: problem.message,
-      action: { label: "Try again", run: () => void this.#revokeOne(key) },
-    });
-  }
-
-  async #sendRevocation(key: KeyView): Promise<ErrorView | null> {
     const { connection } = this;
-    this.#mark(key.uid, "asked");
-    let answer: RevokeView;
-    try {
-      answer = await call("revoke_key", { opId: newOpId(), connection, uid: key.uid });
-    } catch (thrown) {
-      const problem = toFailure(thrown);
-      this.#mark(key.uid, problem.code === "outcomeUnknown" ? "unconfirmed" : null);
-      return problem;
-    }
-    if (answer.kind === "unconfirmed") {
-      this.#mark(key.uid, "unconfirmed");
-      return answer.problem;
-    }
-    this.#mark(key.uid, null);
-    if (answer.key) this.put(answer.key);
-    else await this.reload();
-    return null;
-  }
-
-  #mark(uid: string, state: Revocation | null): void {
-    const next = new Map(this.revocations);
-    if (state === null) next.delete(uid);
-    else next.set(uid, state);
-    this.revocations = next;
-  }
-
-  async #revokeAll(keys: readonly KeyView[]): Promise<void> {
-    const outcome = await this.#each("Revoking", keys, (key) => this.#sendRevocation(key));
-    this.#summarise(
-      "Revoked",
-      "revoked",
-      keys.length,
-      outcome,
-      (done) => void this.#reactivateAll(done),
+    const { outbox, toasts } = this.#around;
+    const target = this.#target("revoke", key.uid);
+    const heard: OutboxEndView[] = [];
+    if (outbox.isAsking(target)) return;
+    await outbox.asked(
+      target,
+      (end) => heard.push(end),
+      async () => {
+        let answer: RevokeView;
+        try {
+          answer = await call("revoke_key", { opId: newOpId(), connection, uid: key.uid });
+        } catch (thrown) {
+          this.#sayProblem(
+            `${short(key.name)} was not revoked.`,
+            toFailure(thrown),
+            () => void this.#revokeOne(key),
+          );
+          return false;
+        }
+        // It may have been confirmed, or withdrawn, while its answer was on the way.
+        const [last] = heard;
+        if (last?.end.kind === "givenUp") return true;
+        if (answer.kind === "unconfirmed") {
+          if (!last) {
+            this.#sayOpen(target, key, answer.problem);
+            return false;
+          }
+          answer = { ...last.end, kind: "confirmed", key: last.key, refusedAt: last.end.refusedAt };
+        }
+        if (answer.key) this.put(answer.key);
+        else await this.reload();
+        const { refusedAt } = answer;
+        toasts.show({
+          tone: "ok",
+          text: `Revoked ${short(key.name)}.`,
+          detail: refusedAt === null ? undefined : refused(refusedAt),
+          action: answer.key
+            ? { label: "Undo", run: () => void this.#reactivateOne(answer.key ?? key) }
+            : undefined,
+        });
+        return true;
+      },
     );
   }
 
-  /** Asks again for every revocation that the server has not confirmed. */
-  retryRevocations(): void {
-    const waiting = this.rows
-      .filter((row) => this.revocations.get(row.uid) === "unconfirmed" || row.flags.has("revoking"))
-      .map((row) => row.key);
-    const [first] = waiting;
-    if (!first) return;
-    void (waiting.length === 1 ? this.#revokeOne(first) : this.#revokeAll(waiting));
+  /** Says that something goes on being tried; asking again would change nothing. */
+  #sayOpen(target: Target, key: KeyView, problem: ErrorView): void {
+    const { dialogs, toasts } = this.#around;
+    toasts.show({
+      tone: "bad",
+      text: `Could not confirm the ${outboxWords[target.action].act} of ${short(key.name)}; still trying.`,
+      detail: problem.message,
+      about: aboutRecord(target),
+      action: { label: "Show", run: () => dialogs.open({ kind: "outbox" }) },
+    });
+  }
+
+  /** Revokes or deletes several: all written down at once, then counted off as they are confirmed. */
+  async #sendAll(action: OutboxAction, keys: readonly KeyView[]): Promise<void> {
+    if (this.batch) return;
+    const { doing, did } = outboxWords[action];
+    const bulk = new Bulk(this.#around.outbox, this.connection, action, keys);
+    this.#bulk = { doing, bulk };
+    let outcome: BulkOutcome;
+    try {
+      outcome = await bulk.run();
+    } catch (thrown) {
+      this.#sayProblem(
+        `No key was ${did.toLowerCase()}.`,
+        toFailure(thrown),
+        () => void this.#sendAll(action, keys),
+      );
+      return;
+    } finally {
+      this.#bulk = null;
+    }
+    if (outcome.lost.length > 0) {
+      await this.reload();
+      this.#findLost(action, outcome);
+    }
+    const failed = [...outcome.open.map(({ key }) => key), ...outcome.lost];
+    this.selection = { ...nothing, uids: new Set(failed.map(({ uid }) => uid)) };
+    this.#sumUp(action, keys.length, outcome);
+  }
+
+  /** What left the outbox unheard is judged by what the list says of it. */
+  #findLost(action: OutboxAction, outcome: BulkOutcome): void {
+    const lost: KeyView[] = [];
+    for (const key of outcome.lost) {
+      const after = this.find(key.uid);
+      const isDone = action === "delete" ? after === null : after?.status === "revoked";
+      if (isDone) outcome.done.push({ key, after });
+      else lost.push(key);
+    }
+    outcome.lost = lost;
+  }
+
+  #sumUp(action: OutboxAction, asked: number, { done, open, stopped, lost }: BulkOutcome): void {
+    const { outbox, toasts } = this.#around;
+    const { did } = outboxWords[action];
+    const blocked = open.filter(({ item }) => item.state === "blocked");
+    const trying = open.filter(({ item }) => item.state !== "blocked");
+    const names = (keys: readonly { key: KeyView }[]) => listed(keys.map(({ key }) => key));
+    const details = [
+      blocked.length > 0
+        ? `Needs you: ${names(blocked)}. ${blocked[0]?.item.problem?.message ?? ""}`.trim()
+        : "",
+      trying.length > 0 ? `Not confirmed yet, still trying: ${names(trying)}.` : "",
+      lost.length > 0 ? `Not known: ${listed(lost)}.` : "",
+      stopped.length > 0 ? `Stopped: ${count(stopped.length, "key")} left as they were.` : "",
+    ].filter((line) => line !== "");
+    const back = done.flatMap(({ after }) => (after?.status === "revoked" ? [after] : []));
+    const again = () => {
+      // One call tries them all; each says by itself when it is confirmed.
+      const [one] = open;
+      if (one) void outbox.retry(open.length === 1 ? one.item.record : null);
+      if (lost.length > 0) void this.#sendAll(action, lost);
+    };
+    toasts.show({
+      tone: open.length + lost.length > 0 ? "bad" : "ok",
+      text:
+        done.length === asked
+          ? `${did} ${count(asked, "key")}.`
+          : `${did} ${done.length} of ${count(asked, "key")}.`,
+      detail: details.join(" ") || undefined,
+      action: back.length > 0 ? { label: "Undo", run: () => this.undo(back) } : undefined,
+      second: open.length + lost.length > 0 ? { label: "Retry failed", run: again } : undefined,
+    });
+  }
+
+  /** Re-activates keys whose revocation was just confirmed: nobody is asked twice. */
+  undo(keys: readonly KeyView[]): void {
+    const [first] = keys;
+    if (first) void (keys.length === 1 ? this.#reactivateOne(first) : this.#reactivateAll(keys));
   }
 
   // Re-activating
 
   /** Re-activates keys; one that has expired meanwhile is offered a renewal instead. */
   reactivate(keys: readonly KeyView[]): void {
-    const may = keys.filter((key) => key.status === "revoked" && this.mayUpdate(key));
+    const may = keys.filter((key) => this.isOut(key) && this.mayUpdate(key));
     const [first] = may;
     if (!first) return;
     if (may.length === 1) {
-      if (this.hasEnded(first))
+      if (this.#isWithdrawable(first)) this.#askWithdraw(first);
+      else if (this.hasEnded(first))
         this.#around.dialogs.open({ kind: "renew", keys: [first], thenReactivate: true });
       else if (first.mine) void this.#reactivateOne(first);
       else this.#askReactivate(may);
@@ -444,8 +590,22 @@ export class Keys {
     this.#askReactivate(may);
   }
 
+  #askWithdraw(key: KeyView): void {
+    this.#around.dialogs.confirm({
+      title: "Withdraw the revocation?",
+      lines: [
+        ...this.about([key]),
+        "Palette has not confirmed the revocation. Withdrawn, it is not tried any more, and the key stays in service.",
+      ],
+      action: "Withdraw",
+      tone: "neutral",
+      onConfirm: () => void this.#reactivateOne(key),
+    });
+  }
+
   #askReactivate(keys: readonly KeyView[]): void {
     const ended = keys.filter((key) => this.hasEnded(key));
+    const open = keys.filter((key) => this.#isWithdrawable(key));
     const [first] = keys;
     if (!first) return;
     this.#around.dialogs.confirm({
@@ -457,6 +617,9 @@ export class Keys {
         ...this.about(keys),
         ...(ended.length > 0
           ? [`${count(ended.length, "key")} of these ended meanwhile and need a renewal as well.`]
+          : []),
+        ...(open.length > 0
+          ? [`${count(open.length, "revocation")} of these not confirmed yet: withdrawn.`]
           : []),
       ],
       action: keys.length === 1 ? "Re-activate" : `Re-activate ${keys.length} keys`,
@@ -522,7 +685,7 @@ export class Keys {
 
   /** Opens "Delete API key". */
   askDelete(keys: readonly KeyView[]): void {
-    const may = keys.filter((key) => key.may.delete);
+    const may = keys.filter((key) => key.may.delete && !this.isGoing(key));
     if (may.some((key) => key.flags.includes("signsIn"))) this.#keepSignIn("Deleting");
     else if (may.length > 0) this.#around.dialogs.open({ kind: "delete", keys: may });
   }
@@ -575,28 +738,40 @@ export class Keys {
     return answer;
   }
 
-  /** Deletes one key for ever. Rejects with a `CallError` for the dialog to show. */
-  async remove(opId: string, key: KeyView, typedName: string): Promise<DeleteView> {
+  /**
+   * Deletes one key for ever. Rejects with a `CallError` for the dialog to show when nothing will
+   * happen; what is not confirmed in time goes on by itself.
+   */
+  async remove(opId: string, key: KeyView, typedName: string): Promise<void> {
     const { connection } = this;
-    const answer = await call("delete_key", { opId, connection, uid: key.uid, typedName });
-    this.#drop(key.uid);
-    this.#around.toasts.show({ tone: "ok", text: `Deleted ${short(key.name)}.` });
-    return answer;
+    const target = this.#target("delete", key.uid);
+    const heard: OutboxEndView[] = [];
+    await this.#around.outbox.asked(
+      target,
+      (end) => heard.push(end),
+      async () => {
+        try {
+          await call("delete_key", { opId, connection, uid: key.uid, typedName });
+        } catch (thrown) {
+          const problem = toFailure(thrown);
+          if (problem.code !== "outcomeUnknown") throw thrown;
+          const [last] = heard;
+          if (last?.end.kind === "givenUp") return true;
+          if (!last) {
+            this.#sayOpen(target, key, problem);
+            return false;
+          }
+        }
+        this.#drop(key.uid);
+        this.#around.toasts.show({ tone: "ok", text: `Deleted ${short(key.name)}.` });
+        return true;
+      },
+    );
   }
 
-  /** Deletes several keys for ever, one after the other, with a count in the list. */
-  async removeAll(keys: readonly KeyView[]): Promise<void> {
-    const { connection } = this;
-    const outcome = await this.#each("Deleting", keys, async ({ uid, name }) => {
-      try {
-        await call("delete_key", { opId: newOpId(), connection, uid, typedName: name });
-        this.#drop(uid);
-        return null;
-      } catch (thrown) {
-        return toFailure(thrown);
-      }
-    });
-    this.#summarise("Deleted", "deleted", keys.length, outcome);
+  /** Deletes several keys for ever, with a count in the list. */
+  removeAll(keys: readonly KeyView[]): Promise<void> {
+    return this.#sendAll("delete", keys);
   }
 
   /** Settles a creation whose answer was lost. */
@@ -616,34 +791,29 @@ export class Keys {
 
   // Several at once
 
-  /** Stops after the key that is being worked on. */
+  /** Stops after what is being worked on. */
   stopBatch(): void {
-    if (this.batch) this.batch = { ...this.batch, stopping: true };
+    if (this.#bulk) this.#bulk.bulk.stop();
+    else if (this.#series) this.#series = { ...this.#series, stopping: true };
   }
 
   async #each(doing: string, keys: readonly KeyView[], deed: Deed): Promise<Outcome> {
     const outcome: Outcome = { done: [], failed: [] };
     if (this.batch) return outcome;
-    this.batch = { doing, done: 0, of: keys.length, stopping: false };
+    this.#series = { doing, done: 0, of: keys.length, stopping: false };
     for (const key of keys) {
-      if (this.batch.stopping) break;
+      if (this.#series.stopping) break;
       const problem = await deed(key);
       if (problem) outcome.failed.push({ key, problem });
       else outcome.done.push(key);
-      this.batch = { ...this.batch, done: this.batch.done + 1 };
+      this.#series = { ...this.#series, done: this.#series.done + 1 };
     }
-    this.batch = null;
+    this.#series = null;
     this.selection = { ...nothing, uids: new Set(outcome.failed.map(({ key }) => key.uid)) };
     return outcome;
   }
 
-  #summarise(
-    did: string,
-    done: string,
-    asked: number,
-    outcome: Outcome,
-    undo?: (keys: readonly KeyView[]) => void,
-  ): void {
+  #summarise(did: string, done: string, asked: number, outcome: Outcome): void {
     const worked = outcome.done.length;
     const untouched = asked - worked - outcome.failed.length;
     const [failure] = outcome.failed;
@@ -659,7 +829,6 @@ export class Keys {
       tone: failure ? "bad" : "ok",
       text,
       detail: [failed, left].filter((line) => line !== null).join(" ") || undefined,
-      action: undo && worked > 0 ? { label: "Undo", run: () => undo(outcome.done) } : undefined,
     });
   }
 
@@ -701,4 +870,20 @@ export class Keys {
       action: again ? { label: "Try again", run: again } : undefined,
     });
   }
+}
+
+/** What a toast about an open record is about. */
+export function aboutRecord({ action, connection, uid }: Target): string {
+  return `${action}/${connection}/${uid}`;
+}
+
+/** The proof, in words. */
+export function refused(at: number): string {
+  return `Refused by Palette at ${clockToSecond(at)}.`;
+}
+
+function listed(keys: readonly KeyView[]): string {
+  const names = keys.slice(0, 5).map((key) => short(key.name));
+  const more = keys.length - names.length;
+  return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }

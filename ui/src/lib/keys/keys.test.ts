@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { fakeHost, NOW, type FakeHost } from "../../../tests/fake-host";
 import { Dialogs } from "../dialogs.svelte";
-import { standIn, type KeyView } from "../ipc";
+import { listen, standIn, type KeyView } from "../ipc";
+import { Outbox } from "../outbox/outbox.svelte";
 import { Toasts } from "../toasts.svelte";
 import { Keys } from "./keys.svelte";
 
@@ -9,16 +10,23 @@ let host: FakeHost;
 let keys: Keys;
 let toasts: Toasts;
 let dialogs: Dialogs;
+let outbox: Outbox;
 const signedOut = vi.fn();
+let unclaimed = vi.fn();
 
 function open(made: FakeHost) {
   host = made;
   standIn(host);
   toasts = new Toasts();
   dialogs = new Dialogs();
+  unclaimed = vi.fn();
+  outbox = new Outbox({ left: (ends) => keys.left(ends), unclaimed });
+  void listen("outbox-changed", (view) => outbox.take(view));
+  void listen("outbox-ended", (end) => outbox.ended(end));
   keys = new Keys("acme", {
     toasts,
     dialogs,
+    outbox,
     connectionName: () => "acme",
     now: () => NOW,
     signedOut,
@@ -32,7 +40,7 @@ const named = (name: string): KeyView => {
 };
 const asked = (name: string) => host.calls.filter((call) => call.name === name);
 const settled = () =>
-  vi.waitFor(() => expect(keys.revocations.size + Number(keys.batch !== null)).toBe(0));
+  vi.waitFor(() => expect(outbox.asking.size + Number(keys.batch !== null)).toBe(0));
 
 beforeEach(async () => {
   signedOut.mockClear();
@@ -155,7 +163,8 @@ describe("revoking", () => {
     const key = named("ci-prod");
     const release = host.hold("revoke_key");
     keys.revoke([key]);
-    expect(keys.revocations.get(key.uid), "shown as Revoking… until confirmed").toBe("asked");
+    expect(keys.pending(key), "shown as Revoking… until confirmed").toBe("revoke");
+    expect(keys.isAsking(key.uid)).toBe(true);
     expect(named("ci-prod").status).toBe("expiring");
     release();
     await settled();
@@ -190,25 +199,76 @@ describe("revoking", () => {
     expect(named("nightly-backup").status).toBe("revoked");
   });
 
-  it("never says revoked before the server has", async () => {
+  it("never says revoked before the server has, and offers nothing that would double it", async () => {
     const key = named("ci-prod");
+    const record = host.record({ keyUid: key.uid, attempts: 1 });
     host.answer("revoke_key", () => ({
       kind: "unconfirmed",
-      problem: { code: "outcomeUnknown", message: "No answer came.", details: null },
+      problem: { code: "timedOut", message: "No answer came.", details: null },
     }));
+    keys.revoke([{ ...key, flags: [] }]);
+    expect(asked("revoke_key"), "it is on record already").toHaveLength(0);
+    host.end(record.record, { kind: "givenUp" });
+
     keys.revoke([key]);
     await vi.waitFor(() => expect(toasts.shown).toHaveLength(1));
-    expect(keys.revocations.get(key.uid)).toBe("unconfirmed");
-    expect(keys.unconfirmed).toBe(1);
-    expect(toasts.shown[0]?.text).toContain("Could not confirm");
-    expect(toasts.shown[0]?.action?.label).toBe("Try again");
+    expect(toasts.shown[0]).toMatchObject({
+      tone: "bad",
+      text: "Could not confirm the revocation of ci-prod; still trying.",
+      detail: "No answer came.",
+    });
+    expect(toasts.shown[0]?.action?.label).toBe("Show");
+    expect(toasts.shown[0]?.second).toBeUndefined();
+    toasts.shown[0]?.action?.run();
+    expect(dialogs.shown.map(({ kind }) => kind)).toEqual(["outbox"]);
+    host.record({ keyUid: key.uid });
+    expect(keys.pending(key)).toBe("revoke");
+    expect(named("ci-prod").status).toBe("expiring");
+  });
+
+  it("says the proof with its time", async () => {
+    const at = new Date(2026, 10, 23, 14, 2, 31).getTime();
+    const key: KeyView = { ...named("ci-prod"), status: "revoked" };
+    host.answer("revoke_key", () => ({ kind: "confirmed", key, refusedAt: at }));
+    keys.revoke([named("ci-prod")]);
+    await vi.waitFor(() => expect(toasts.shown[0]?.detail).toBe("Refused by Palette at 14:02:31."));
+  });
+
+  it("takes a confirmation that overtakes the answer, and says it once", async () => {
+    const key = named("ci-prod");
+    const release = host.hold("revoke_key");
+    host.answer("revoke_key", () => ({
+      kind: "unconfirmed",
+      problem: { code: "timedOut", message: "No answer came.", details: null },
+    }));
+    keys.revoke([key]);
+    host.end(host.record({ keyUid: key.uid }).record);
+    release();
+    await settled();
+    await vi.waitFor(() => expect(named("ci-prod").status).toBe("revoked"));
+    expect(toasts.shown.map(({ text }) => text)).toEqual(["Revoked ci-prod."]);
+    await new Promise((done) => setTimeout(done, 1_000));
+    expect(unclaimed).not.toHaveBeenCalled();
+  });
+
+  it("keeps quiet about an end that comes after the answer said it", async () => {
+    const key = named("ci-prod");
+    keys.revoke([key]);
+    await settled();
+    host.end(host.record({ keyUid: key.uid }).record);
+    await new Promise((done) => setTimeout(done, 1_000));
+    expect(unclaimed).not.toHaveBeenCalled();
+    expect(toasts.shown).toHaveLength(1);
+    // A later one is news again.
+    host.end(host.record({ keyUid: key.uid }).record);
+    await vi.waitFor(() => expect(unclaimed).toHaveBeenCalledOnce());
   });
 
   it("takes a failure before anything was sent back", async () => {
     host.fail("revoke_key", { code: "forbidden", message: "Nothing was changed." });
     keys.revoke([named("ci-prod")]);
     await vi.waitFor(() => expect(toasts.shown[0]?.text).toContain("was not revoked"));
-    expect(keys.revocations.size).toBe(0);
+    expect(keys.pending(named("ci-prod"))).toBeNull();
     expect(named("ci-prod").status).toBe("expiring");
   });
 
@@ -220,42 +280,164 @@ describe("revoking", () => {
     expect(dialogs.shown.map(({ kind }) => kind)).toEqual(["notice", "notice", "notice"]);
   });
 
-  it("works through several, one after the other, and sums up", async () => {
-    const several = ["nightly-backup", "argo-prod", "argo-staging"].map(named);
-    const bad = several[1]!.uid;
-    host.answer("revoke_key", ({ uid }) => {
-      if (uid === bad) throw { code: "forbidden", message: "Not yours.", details: null };
-      const key: KeyView = { ...host.keys.find((each) => each.uid === uid)!, status: "revoked" };
-      host.keys = host.keys.map((each) => (each.uid === uid ? key : each));
-      return { kind: "confirmed", key, refusedAt: null };
+  describe("several", () => {
+    const names = ["nightly-backup", "argo-prod", "argo-staging"];
+    const recordOf = (name: string) => {
+      const item = host.outbox.items.find((each) => each.keyName === name);
+      if (!item) throw new Error(`no record of ${name}`);
+      return item.record;
+    };
+
+    async function revoke(options: Parameters<typeof fakeHost>[0] = {}) {
+      open(fakeHost(options));
+      await keys.refresh();
+      keys.revoke(names.map(named));
+      const [dialog] = dialogs.shown;
+      if (dialog?.kind !== "confirm") throw new Error("no question");
+      expect(dialog.title).toBe("Revoke 3 keys?");
+      dialog.onConfirm();
+      dialogs.close(dialog.id);
+    }
+
+    it("are written down with one call, counted off and summed up with an undo", async () => {
+      await revoke({ sends: null });
+      expect(keys.batch).toMatchObject({ doing: "Revoking", done: 0, of: 3 });
+      await vi.waitFor(() => expect(host.outbox.items).toHaveLength(3));
+      expect(asked("add_to_outbox")).toHaveLength(1);
+      expect(asked("revoke_key")).toHaveLength(0);
+      host.end(recordOf("argo-prod"));
+      expect(keys.batch).toMatchObject({ done: 1, of: 3 });
+      host.end(recordOf("nightly-backup"));
+      host.end(recordOf("argo-staging"));
+      await settled();
+      await vi.waitFor(() => expect(toasts.shown).toHaveLength(1));
+      expect(toasts.shown[0]).toMatchObject({ tone: "ok", text: "Revoked 3 keys." });
+      await vi.waitFor(() => expect(named("argo-staging").status).toBe("revoked"));
+      toasts.undoable?.action?.run();
+      await vi.waitFor(() => expect(named("argo-staging").status).not.toBe("revoked"));
+      await settled();
+      expect(asked("reactivate_key")).toHaveLength(3);
+      expect(unclaimed, "the sum is the only word about them").not.toHaveBeenCalled();
     });
-    keys.revoke(several);
-    const [dialog] = dialogs.shown;
-    if (dialog?.kind !== "confirm") throw new Error("no question");
-    expect(dialog.title).toBe("Revoke 3 keys?");
-    dialog.onConfirm();
-    expect(keys.batch).toMatchObject({ doing: "Revoking", done: 0, of: 3 });
-    await settled();
-    await vi.waitFor(() => expect(toasts.shown).toHaveLength(1));
-    expect(toasts.shown[0]).toMatchObject({ tone: "bad", text: "Revoked 2 of 3 keys." });
-    expect(toasts.shown[0]?.detail).toContain("argo-prod");
-    expect(
-      keys.selected.map(({ name }) => name),
-      "what failed stays ticked",
-    ).toEqual(["argo-prod"]);
+
+    it("name what needs a person, keep it ticked and offer to try it again", async () => {
+      await revoke({ sends: null });
+      await vi.waitFor(() => expect(host.outbox.items).toHaveLength(3));
+      host.end(recordOf("nightly-backup"));
+      host.end(recordOf("argo-staging"));
+      expect(keys.batch, "it was not even tried").not.toBeNull();
+      host.changeRecord(recordOf("argo-prod"), {
+        state: "blocked",
+        attempts: 1,
+        problem: { code: "forbidden", message: "Not yours.", details: null },
+      });
+      await settled();
+      await vi.waitFor(() => expect(toasts.shown).toHaveLength(1));
+      expect(toasts.shown[0]).toMatchObject({
+        tone: "bad",
+        text: "Revoked 2 of 3 keys.",
+        detail: "Needs you: argo-prod. Not yours.",
+        action: { label: "Undo" },
+        second: { label: "Retry failed" },
+      });
+      expect(keys.selected.map(({ name }) => name)).toEqual(["argo-prod"]);
+      toasts.shown[0]?.second?.run();
+      await vi.waitFor(() => expect(asked("retry_outbox")).toHaveLength(1));
+      expect(asked("retry_outbox")[0]?.request).toEqual({ record: recordOf("argo-prod") });
+      host.end(recordOf("argo-prod"));
+      await vi.waitFor(() => expect(unclaimed, "from here on by itself").toHaveBeenCalledOnce());
+    });
+
+    it("take one failure for a hiccup and a second one for trouble", async () => {
+      await revoke({ sends: null });
+      await vi.waitFor(() => expect(host.outbox.items).toHaveLength(3));
+      const problem = { code: "serverFault" as const, message: "503.", details: null };
+      for (const name of names) host.changeRecord(recordOf(name), { attempts: 1, problem });
+      expect(keys.batch).not.toBeNull();
+      for (const name of names) host.changeRecord(recordOf(name), { attempts: 2, problem });
+      await settled();
+      await vi.waitFor(() => expect(toasts.shown).toHaveLength(1));
+      expect(toasts.shown[0]).toMatchObject({
+        text: "Revoked 0 of 3 keys.",
+        detail: "Not confirmed yet, still trying: nightly-backup, argo-prod, argo-staging.",
+      });
+      expect(toasts.undoable).toBeNull();
+    });
+
+    it("can be stopped: what was not sent stays as it was", async () => {
+      await revoke({ sends: null });
+      await vi.waitFor(() => expect(host.outbox.items).toHaveLength(3));
+      host.changeRecord(recordOf("nightly-backup"), { attempts: 1 });
+      keys.stopBatch();
+      expect(keys.batch?.stopping).toBe(true);
+      await vi.waitFor(() => expect(asked("give_up")).toHaveLength(1));
+      expect(asked("give_up")[0]?.request).toMatchObject({ unsentOnly: true });
+      await vi.waitFor(() => expect(host.outbox.items).toHaveLength(1));
+      host.end(recordOf("nightly-backup"));
+      await settled();
+      await vi.waitFor(() =>
+        expect(toasts.shown[0]).toMatchObject({
+          text: "Revoked 1 of 3 keys.",
+          detail: "Stopped: 2 keys left as they were.",
+        }),
+      );
+      expect(named("argo-prod").status).not.toBe("revoked");
+    });
+
+    it("can be stopped before they are even written down", async () => {
+      open(fakeHost({ sends: null }));
+      await keys.refresh();
+      const release = host.hold("add_to_outbox");
+      keys.revoke(names.map(named));
+      const [dialog] = dialogs.shown;
+      if (dialog?.kind === "confirm") dialog.onConfirm();
+      keys.stopBatch();
+      release();
+      await settled();
+      await vi.waitFor(() => expect(toasts.shown[0]?.text).toBe("Revoked 0 of 3 keys."));
+      expect(host.outbox.items).toEqual([]);
+    });
+
+    it("say that nothing happened when they could not be taken", async () => {
+      open(fakeHost());
+      await keys.refresh();
+      host.fail("add_to_outbox", { code: "connectionUnknown", message: "Nothing was changed." });
+      keys.revoke(names.map(named));
+      const [dialog] = dialogs.shown;
+      if (dialog?.kind === "confirm") dialog.onConfirm();
+      await settled();
+      expect(toasts.shown[0]?.text).toContain("No key was revoked.");
+      expect(toasts.shown[0]?.action?.label).toBe("Try again");
+    });
+
+    it("believe the list about a record that left unheard", async () => {
+      await revoke({ sends: null });
+      await vi.waitFor(() => expect(host.outbox.items).toHaveLength(3));
+      const gone = named("argo-prod").uid;
+      host.keys = host.keys.map((key) =>
+        key.uid === gone ? { ...key, status: "revoked" as const } : key,
+      );
+      host.outbox = { ...host.outbox, items: [] };
+      host.emit("outbox-changed", host.outbox);
+      await vi.waitFor(() => expect(toasts.shown).toHaveLength(1), { timeout: 6_000 });
+      expect(toasts.shown[0]).toMatchObject({
+        text: "Revoked 1 of 3 keys.",
+        detail: "Not known: nightly-backup, argo-staging.",
+        second: { label: "Retry failed" },
+      });
+    }, 10_000);
   });
 
-  it("can be stopped between two keys", async () => {
-    const several = ["nightly-backup", "argo-prod", "argo-staging"].map(named);
-    const release = host.hold("revoke_key");
-    keys.revoke(several);
-    const [dialog] = dialogs.shown;
-    if (dialog?.kind === "confirm") dialog.onConfirm();
-    keys.stopBatch();
-    release();
-    await settled();
-    await vi.waitFor(() => expect(toasts.shown[0]?.detail).toContain("2 keys left as they were"));
-    expect(asked("revoke_key")).toHaveLength(1);
+  it("follows what was asked elsewhere", async () => {
+    const key = named("nightly-backup");
+    const record = host.record({ keyUid: key.uid });
+    expect(keys.pending(key)).toBe("revoke");
+    expect(keys.isOut(key)).toBe(true);
+    host.end(record.record);
+    await vi.waitFor(() => expect(named("nightly-backup").status).toBe("revoked"));
+    await vi.waitFor(() => expect(unclaimed).toHaveBeenCalledOnce());
+    host.end(host.record({ keyUid: key.uid, action: "delete" }).record);
+    await vi.waitFor(() => expect(keys.find(key.uid)).toBeNull());
   });
 });
 
@@ -264,6 +446,21 @@ describe("re-activating", () => {
     const key = { ...named("leaked-in-slack"), expires: NOW - 1 };
     keys.reactivate([key]);
     expect(dialogs.shown[0]).toMatchObject({ kind: "renew", thenReactivate: true });
+  });
+
+  it("withdraws a revocation that is not confirmed, after a question", async () => {
+    const key = named("ci-prod");
+    const record = host.record({ keyUid: key.uid });
+    keys.reactivate([key]);
+    expect(asked("reactivate_key")).toHaveLength(0);
+    const [dialog] = dialogs.shown;
+    if (dialog?.kind !== "confirm") throw new Error("no question");
+    expect(dialog.title).toBe("Withdraw the revocation?");
+    expect(dialog.lines.join("\n")).toMatch(/ci-prod[\s\S]*Jane Doe[\s\S]*acme/);
+    dialog.onConfirm();
+    await vi.waitFor(() => expect(asked("reactivate_key")).toHaveLength(1));
+    host.end(record.record, { kind: "givenUp" });
+    await vi.waitFor(() => expect(keys.pending(named("ci-prod"))).toBeNull());
   });
 
   it("re-activates an own key at once", async () => {

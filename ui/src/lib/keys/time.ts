@@ -69,6 +69,13 @@ export function clock(at: number, zone?: string): string {
   return format("en-GB", zone, { hour: "2-digit", minute: "2-digit" }).format(at);
 }
 
+/** "14:02:31" */
+export function clockToSecond(at: number, zone?: string): string {
+  return format("en-GB", zone, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(
+    at,
+  );
+}
+
 /** "29 Oct", with the year when it is not this one. */
 export function day(at: number, now: number, zone?: string): string {
   const p = parts(at, zone, { day: "numeric", month: "short", year: "numeric" });

@@ -13,6 +13,12 @@ export interface NumberSetting {
 export type NumberName =
   "defaultExpirationDays" | "leadDays" | "longestLifeDays" | "clipboardSeconds" | "refreshMinutes";
 
+/** The settings that are on or off. */
+export type FlagName = "startAtLogin" | "closeToTray" | "notices" | "weeklyDigest";
+
+/** The days before a key's end at which notices are given. */
+export const NOTICE_DAYS = { least: 1, most: 365, many: 10 };
+
 /** The ranges of the contract: core checks them again. */
 export const NUMBERS: Record<NumberName, NumberSetting> = {
   defaultExpirationDays: { least: 1, most: 3650, optional: false, unit: "days" },
@@ -37,6 +43,26 @@ export function readNumber(
   return { value: number };
 }
 
+/**
+ * The days that were typed, latest notice last, or what is wrong with them in words. The order and
+ * repetitions are put right instead of complained about.
+ */
+export function readDays(typed: string): { value: number[] } | { error: string } {
+  const { least, most, many } = NOTICE_DAYS;
+  const words = typed.split(/[\s,;]+/u).filter((word) => word !== "");
+  const days = words.map(Number);
+  if (words.some((word) => !/^\d{1,3}$/u.test(word)) || days.some((d) => d < least || d > most)) {
+    return { error: `Type whole numbers of days from ${least} to ${most}, with commas between.` };
+  }
+  const value = [...new Set(days)].sort((a, b) => b - a);
+  return value.length > many ? { error: `At most ${many} of them.` } : { value };
+}
+
+/** "30, 14, 7, 3, 1" */
+export function daysTyped(days: readonly number[]): string {
+  return days.join(", ");
+}
+
 /** Saves the settings everywhere; answers why not. */
 export type SaveSettings = (settings: Settings) => Promise<ErrorView | null>;
 
@@ -50,7 +76,9 @@ export class SettingsForm {
     clipboardSeconds: "",
     refreshMinutes: "",
   });
-  errors = $state<Partial<Record<NumberName, string>>>({});
+  /** The notice days as typed; may be wrong for a while. */
+  typedDays = $state("");
+  errors = $state<Partial<Record<NumberName | "noticeDays", string>>>({});
   problem = $state.raw<ErrorView | null>(null);
   /** The setting that was saved last, for its tick. */
   saved = $state<keyof Settings | null>(null);
@@ -65,10 +93,29 @@ export class SettingsForm {
     for (const name of Object.keys(NUMBERS) as NumberName[]) {
       this.typed[name] = now[name] === null ? "" : String(now[name]);
     }
+    this.typedDays = daysTyped(now.noticeDays);
   }
 
   async setAppearance(appearance: Appearance): Promise<void> {
     await this.#put("appearance", { ...this.#settings(), appearance });
+  }
+
+  async setFlag(name: FlagName, on: boolean): Promise<void> {
+    await this.#put(name, { ...this.#settings(), [name]: on });
+  }
+
+  /** The notice days were left, or Enter pressed in them. */
+  async setDays(): Promise<void> {
+    const read = readDays(this.typedDays);
+    if ("error" in read) {
+      this.#say("noticeDays", read.error);
+      return;
+    }
+    this.#say("noticeDays", undefined);
+    this.typedDays = daysTyped(read.value);
+    const now = this.#settings();
+    if (this.typedDays === daysTyped(now.noticeDays)) return;
+    await this.#put("noticeDays", { ...now, noticeDays: read.value });
   }
 
   /** A number field was left, or Enter pressed in it. */
@@ -91,15 +138,20 @@ export class SettingsForm {
     this.problem = null;
     const failure = await this.#save(settings);
     if (!failure) this.saved = name;
-    else if (failure.code === "settingInvalid" && name !== "appearance") {
+    else if (failure.code === "settingInvalid" && hasPlace(name)) {
       this.#say(name, failure.message);
     } else this.problem = failure;
   }
 
-  #say(name: NumberName, error: string | undefined): void {
+  #say(name: NumberName | "noticeDays", error: string | undefined): void {
     this.errors = { ...this.errors, [name]: error };
     this.saved = null;
   }
+}
+
+/** Whether a setting has a field that can say what is wrong with it. */
+function hasPlace(name: keyof Settings): name is NumberName | "noticeDays" {
+  return name === "noticeDays" || name in NUMBERS;
 }
 
 /** A default life beyond the longest one would make every new key fail. */

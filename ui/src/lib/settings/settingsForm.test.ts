@@ -19,6 +19,11 @@ beforeEach(() => {
     leadDays: 14,
     longestLifeDays: null,
     refreshMinutes: 15,
+    startAtLogin: false,
+    closeToTray: true,
+    notices: true,
+    noticeDays: [30, 14, 7, 3, 1],
+    weeklyDigest: true,
   };
 });
 
