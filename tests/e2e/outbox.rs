@@ -111,10 +111,10 @@ async fn thirty_keys_are_revoked_and_stop_leaves_the_rest_alone() {
     }
     // Each answer takes a while, so that there is something to stop.
     scene.sim().set_fault(Matcher::on("PUT", "/v1/apiKeys"), Fault::DelayMs(400), None);
-    crate::acts::refresh_until(&scene.page, &scene.page.role("grid", "API keys"), "bulk-").await;
     scene.search("bulk-").await;
-    crate::acts::row(&scene.page, "bulk-00").wait().await;
-    crate::acts::row(&scene.page, "bulk-00").role("rowheader", any()).click().await;
+    let first = crate::acts::row(&scene.page, "bulk-00");
+    crate::acts::refresh_until(&scene.page, &first, "bulk-00").await;
+    first.role("rowheader", any()).click().await;
     scene.page.press("Control+a").await;
     let selection = scene.page.role("toolbar", "Selection");
     selection.words("30 selected").wait().await;
