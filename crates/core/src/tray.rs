@@ -49,9 +49,7 @@ impl Pause {
             Self::Tomorrow => now
                 .to_zoned(zone.clone())
                 .tomorrow()
-                .and_then(|tomorrow| {
-                    tomorrow.date().at(MORNING, 0, 0, 0).to_zoned(zone.clone())
-                })
+                .and_then(|tomorrow| tomorrow.date().at(MORNING, 0, 0, 0).to_zoned(zone.clone()))
                 .map_or_else(|_| hours(24), |morning| morning.timestamp()),
         }
     }
@@ -556,9 +554,7 @@ impl<'a> Sheet<'a> {
                 .find(|item| item.connection == open.id && item.key_uid == key.uid.as_str());
             let label = format!("{} (Revoking\u{2026} not confirmed)", shown_name(&key.name));
             let act = match record {
-                Some(item) => {
-                    TrayItem::act(TrayId::Try { record: item.record.clone() }, "Try now")
-                }
+                Some(item) => TrayItem::act(TrayId::Try { record: item.record.clone() }, "Try now"),
                 None => TrayItem::line("wait", "Revoking\u{2026} not confirmed"),
             };
             return TrayItem::list(id, label, vec![act]);
@@ -622,10 +618,9 @@ impl<'a> Sheet<'a> {
 
     fn new_key(&self) -> TrayItem {
         match self.open {
-            Some(open) => TrayItem::act(
-                TrayId::NewKey { connection: open.id.clone() },
-                "New key\u{2026}",
-            ),
+            Some(open) => {
+                TrayItem::act(TrayId::NewKey { connection: open.id.clone() }, "New key\u{2026}")
+            }
             // Without a connection the window asks for one first.
             None => TrayItem::act(TrayId::Open, "Connect to Palette\u{2026}"),
         }
@@ -746,9 +741,8 @@ fn shown(text: &str, longest: usize) -> String {
     let mut seen = String::with_capacity(text.len().min(longest * 4));
     // More than can be shown need not be looked at: the end is taken from the end.
     let total = text.chars().count();
-    let hidden = |c: char| {
-        c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
-    };
+    let hidden =
+        |c: char| c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
     let write = |seen: &mut String, c: char| match c {
         c if hidden(c) => seen.push_str(&format!("\u{27e8}U+{:04X}\u{27e9}", u32::from(c))),
         c if c.is_whitespace() => seen.push(' '),
@@ -885,3 +879,6 @@ impl PaletteKeys {
         menu(&model, self.ports().now())
     }
 }
+
+#[cfg(test)]
+mod tests;
