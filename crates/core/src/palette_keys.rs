@@ -739,3 +739,14 @@ impl PaletteKeys {
             })
     }
 }
+
+/// For the parts of core that look at everything: notices and refreshes.
+impl PaletteKeys {
+    pub(crate) fn ports(&self) -> &Arc<Ports> {
+        &self.inner.ports
+    }
+
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.inner.connections
+    }
+}

@@ -17,6 +17,7 @@ mod journal;
 mod outbox;
 mod schema;
 mod settings;
+mod tray;
 
 use crate::{ErrorCode, Failure};
 use rusqlite::{Connection, Row};
