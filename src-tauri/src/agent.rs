@@ -142,12 +142,14 @@ fn keys<R: Runtime>(app: &AppHandle<R>) -> Arc<PaletteKeys> {
 /// How the app lives on without its window.
 pub fn view<R: Runtime>(app: &AppHandle<R>) -> BackgroundView {
     let agent = app.state::<Agent>();
-    BackgroundView {
+    let mut view = BackgroundView {
         tray_host: agent.has_tray(),
         notice_host: agent.notices.get().and_then(|notices| notices.host()),
         paused_until: agent.paused_until(),
         login_problem: lock(&agent.login_problem).clone(),
-    }
+    };
+    crate::background::fill(app, &mut view);
+    view
 }
 
 /// Something in [`view`] changed: window and tray are told.

@@ -295,10 +295,11 @@ pub async fn save_settings<R: Runtime>(
     desk: State<'_, Desk>,
     request: Settings,
 ) -> Answer<Settings> {
-    desk.keys
-        .save_settings(request)
-        .inspect(|settings| crate::windows::set_appearance(&app, settings.appearance))
-        .inspect(|_| agent::background_changed(&app))
+    desk.keys.save_settings(request).inspect(|settings| {
+        crate::windows::set_appearance(&app, settings.appearance);
+        crate::background::settings_saved(&app, settings);
+        agent::background_changed(&app);
+    })
 }
 
 /// Tries the keychain for real.

@@ -5,6 +5,7 @@
 //! and for the life without a window [`agent`], [`tray`], [`host`].
 
 pub mod agent;
+pub mod background;
 pub mod clipboard;
 pub mod commands;
 pub mod desk;
@@ -14,7 +15,11 @@ pub mod hardening;
 pub mod host;
 #[cfg(test)]
 mod ipc_types;
+mod login;
+mod network;
+pub mod notify;
 pub mod reveal;
+mod schedule;
 pub mod tray;
 pub mod views;
 pub mod windows;
@@ -63,6 +68,7 @@ pub fn run() -> Result<(), Box<dyn std::error::Error>> {
             let app = app.handle();
             prepare(app, keys, demo_wanted)?;
             agent::is_program(app);
+            background::start(app);
             let tray_made = tray::start(app);
             agent::watch_tray(app, tray_made);
             if hidden {

@@ -11,12 +11,14 @@
 #![deny(missing_docs)]
 
 pub mod api;
+pub mod background;
 pub mod clock;
 pub mod connection;
 pub mod error;
 pub mod held;
 pub mod keychain;
 pub mod keys;
+pub mod notices;
 mod once;
 pub mod outbox;
 pub mod palette_keys;

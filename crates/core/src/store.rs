@@ -17,6 +17,7 @@ mod journal;
 mod outbox;
 mod schema;
 mod settings;
+mod told;
 mod tray;
 
 use crate::{ErrorCode, Failure};
@@ -32,6 +33,7 @@ pub use connections::ConnectionRecord;
 pub use intents::{CreateIntent, IntentState};
 pub use journal::{JournalChange, JournalEntry, JournalId, JournalOutcome};
 pub use outbox::{Ended, NewRecord, OutboxRecord, Recorded};
+pub use told::ToldRow;
 
 /// The name of the file in the data directory. `-wal` and `-shm` files lie beside it while it is open.
 pub const FILE_NAME: &str = "palette-keys.sqlite3";

@@ -91,6 +91,7 @@ impl Store {
         step.execute("DELETE FROM list WHERE connection = ?1", [id])?;
         step.execute("DELETE FROM stored WHERE connection = ?1", [id])?;
         step.execute("DELETE FROM intent WHERE connection = ?1", [id])?;
+        step.execute("DELETE FROM told WHERE connection = ?1", [id])?;
         step.execute("DELETE FROM about WHERE name = 'active' AND value = ?1", [id])?;
         let removed = step.execute("DELETE FROM connection WHERE id = ?1", [id])?;
         step.commit()?;

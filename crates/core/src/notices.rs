@@ -1,0 +1,437 @@
+//! What a person is told while no window is in sight: keys that end, revocations and how they fared.
+//!
+//! Everything told here is in the app as well, and no act lives only in a notice (product.md 5).
+//! What is due is found by pure functions ([`ends`], [`acts`]); [`Teller`] joins them to what is
+//! remembered.
+//!
+//! A notice is written down as told *after* the desktop took it. A crash in between costs one
+//! repeat; the other way round it would cost the notice, in silence.
+
+pub mod acts;
+pub(crate) mod ends;
+pub mod words;
+
+use crate::{
+    ErrorCode, Failure, PaletteKeys,
+    outbox::{OutboxEndView, OutboxView},
+    ports::Ports,
+    store::ToldRow,
+};
+use acts::EndedActs;
+use ends::{Look, Told};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+/// `days` of a row that says when this end of a key was first seen, or since when it counts.
+pub(crate) const SEEN: i64 = -1;
+/// `days` of a row that says: this record was not confirmed in time.
+pub(crate) const UNCONFIRMED: i64 = -2;
+/// `days` of a row that says: this record needs a person.
+pub(crate) const BLOCKED: i64 = -3;
+/// `days` of the row of the weekly digest.
+pub(crate) const DIGEST: i64 = -7;
+
+/// The longest pause: "Until tomorrow" is what the menu offers, a week is what a person may mean.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What was told about an end is forgotten so long after it. Longer than the longest lead time.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// Something to tell. Plain text: whoever shows it where markup is understood escapes it with
+/// [`words::escaped`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// A few words.
+    pub title: String,
+    /// What happened, when, and what to do.
+    pub body: String,
+    tells: Vec<ToldRow>,
+}
+
+impl Notice {
+    pub(crate) fn new(title: impl Into<String>, body: impl Into<String>) -> Self {
+        Self { title: title.into(), body: body.into(), tells: Vec::new() }
+    }
+
+    pub(crate) fn telling(mut self, rows: Vec<ToldRow>) -> Self {
+        self.tells = rows;
+        self
+    }
+}
+
+/// Finds what is due, and remembers what was told.
+pub struct Teller {
+    keys: Weak<PaletteKeys>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    acts: EndedActs,
+    /// On their way to the desktop, or shown although the disk refused to remember it.
+    told: HashSet<ToldRow>,
+    /// Old rows were forgotten in this run.
+    tidied: bool,
+}
+
+impl Teller {
+    /// A teller for the product; it does not keep it alive.
+    pub fn new(keys: &Arc<PaletteKeys>) -> Self {
+        Self { keys: Arc::downgrade(keys), memory: Mutex::default() }
+    }
+
+    /// Something left the outbox. `at` is a clock that only goes forward.
+    pub fn ended(&self, end: &OutboxEndView, at: Duration) {
+        crate::once::lock(&self.memory).acts.push(end, at);
+    }
+
+    /// When something gathered by [`Teller::ended`] is complete, by the same clock.
+    pub fn acts_due_at(&self) -> Option<Duration> {
+        crate::once::lock(&self.memory).acts.due_at()
+    }
+
+    /// What is to be told now. Nothing while notices are switched off or paused: what is then still
+    /// true is told afterwards, in its tightest form.
+    ///
+    /// `at` is the clock of [`Teller::ended`]. `lists` is false as long as no list was asked for in
+    /// this run: what the disk remembers of keys may be old. `busy` is true while the person looks
+    /// at the window, which says itself how an act ended.
+    ///
+    /// Say of each with [`Teller::shown`] how it went; until then it is not given out again.
+    pub fn due(&self, at: Duration, lists: bool, busy: bool) -> Vec<Notice> {
+        let Some(keys) = self.keys.upgrade() else { return Vec::new() };
+        let ports = keys.ports();
+        let settings = ports.settings();
+        if !settings.notices {
+            crate::once::lock(&self.memory).acts = EndedActs::default();
+            return Vec::new();
+        }
+        if self.paused_until().is_some() {
+            return Vec::new();
+        }
+        let mut notices = crate::once::lock(&self.memory).acts.take(at);
+        if busy {
+            notices.clear();
+        }
+        let outbox = keys.outbox();
+        if !outbox.sent_elsewhere {
+            let told = self.told_of_records(ports, &outbox);
+            let now = ports.now();
+            notices.extend(acts::open(&outbox.items, &told, now));
+        }
+        if lists && !outbox.sent_elsewhere {
+            for live in keys.connections().all() {
+                notices.extend(self.of_connection(ports, &live, &outbox, &settings));
+            }
+            self.tidy(ports);
+        }
+        let mut memory = crate::once::lock(&self.memory);
+        memory.told.extend(notices.iter().flat_map(|notice| notice.tells.iter().cloned()));
+        notices
+    }
+
+    fn told_of_records(&self, ports: &Ports, outbox: &OutboxView) -> Told {
+        let connections: HashSet<&str> =
+            outbox.items.iter().map(|item| item.connection.as_str()).collect();
+        let mut told = Told::default();
+        for connection in connections {
+            told.extend(ports.store.told(connection).unwrap_or_default());
+        }
+        told.extend(crate::once::lock(&self.memory).told.iter().cloned());
+        told
+    }
+
+    fn of_connection(
+        &self,
+        ports: &Ports,
+        live: &crate::connection::live::Live,
+        outbox: &OutboxView,
+        settings: &crate::settings::Settings,
+    ) -> Vec<Notice> {
+        let record = live.record();
+        // The demo tenant is there to be looked at; its keys stop nobody's pipeline.
+        if record.demo {
+            return Vec::new();
+        }
+        let Some(list) = live.known(ports) else { return Vec::new() };
+        // Without knowing what was told everything would be told again, every minute.
+        let Ok(rows) = ports.store.told(&record.id) else { return Vec::new() };
+        let mut told = Told::default();
+        told.extend(rows);
+        told.extend(crate::once::lock(&self.memory).told.iter().cloned());
+        let revoking: HashSet<&str> = outbox
+            .items
+            .iter()
+            .filter(|item| item.connection == record.id)
+            .map(|item| item.key_uid.as_str())
+            .collect();
+        live.look(ports, |lens| {
+            let look = Look {
+                connection: &record.id,
+                connection_name: &record.name,
+                keys: &list.keys,
+                as_of: list.as_of,
+                local_now: ports.now(),
+                lens,
+                revoking: &revoking,
+                settings,
+                zone: &ports.clock.time_zone(),
+            };
+            let seen = ends::first_seen(&look, &told);
+            if ports.store.put_told(&seen).is_err() {
+                tracing::warn!("what was seen for the first time could not be remembered");
+            }
+            told.extend(seen);
+            let mut notices = ends::due(&look, &told);
+            notices.extend(ends::digest(&look, &told));
+            notices
+        })
+    }
+
+    /// Once in each run.
+    fn tidy(&self, ports: &Ports) {
+        if std::mem::replace(&mut crate::once::lock(&self.memory).tidied, true) {
+            return;
+        }
+        if let Ok(before) = ports.now().checked_sub(REMEMBERED)
+            && ports.store.forget_told(before).is_err()
+        {
+            tracing::warn!("what was told long ago could not be forgotten");
+        }
+    }
+
+    /// The desktop took a notice, or did not. Only what it took is written down as told.
+    pub fn shown(&self, notice: &Notice, taken: bool) {
+        let written = taken
+            && self
+                .keys
+                .upgrade()
+                .is_some_and(|keys| keys.ports().store.put_told(&notice.tells).is_ok());
+        if taken && !written {
+            // Told in this run, and once more in the next one.
+            tracing::warn!("a notice was shown, but that could not be remembered");
+            return;
+        }
+        let mut memory = crate::once::lock(&self.memory);
+        for row in &notice.tells {
+            memory.told.remove(row);
+        }
+    }
+
+    /// Pauses the notices until then, in ms since 1970 UTC; none, or a time that is past, ends the
+    /// pause.
+    ///
+    /// # Errors
+    /// [`ErrorCode::SettingInvalid`] for more than a week, or when it cannot be written down.
+    pub fn pause(&self, until: Option<i64>) -> Result<(), Failure> {
+        let Some(keys) = self.keys.upgrade() else { return Ok(()) };
+        let ports = keys.ports();
+        let now = ports.now().as_millisecond();
+        let until = until.filter(|until| *until > now);
+        if until.is_some_and(|until| !is_pause(until, now)) {
+            return Err(Failure::new(
+                ErrorCode::SettingInvalid,
+                "Notices can be paused for a week at most. To have none at all, switch them off in \
+                 Settings. Nothing was changed.",
+            ));
+        }
+        ports.store.pause_notices(until).map_err(|error| error.failure())
+    }
+
+    /// Until when notices are paused, in ms since 1970 UTC; none: they are not.
+    pub fn paused_until(&self) -> Option<i64> {
+        let keys = self.keys.upgrade()?;
+        let ports = keys.ports();
+        let until = ports.store.notices_paused_until().ok().flatten()?;
+        is_pause(until, ports.now().as_millisecond()).then_some(until)
+    }
+}
+
+/// Still to come, and not further away than a pause can be: a clock that was set back must not
+/// silence the app for years.
+fn is_pause(until: i64, now: i64) -> bool {
+    let left = i128::from(until) - i128::from(now);
+    (1..=LONGEST_PAUSE.as_millis()).contains(&left)
+}
+
+/// Milliseconds from one instant to another.
+pub(crate) fn ms_between(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_millisecond().saturating_sub(from.as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Clock,
+        connection::{Colour, ProxyChoice, SignInMethod},
+        keychain::MemoryKeychain,
+        keys::{
+            ApiKey,
+            tests::{identity, key},
+        },
+        palette_keys::Parts,
+        settings::Settings,
+        store::{CachedList, ConnectionRecord, Store},
+    };
+    use jiff::tz::TimeZone;
+    use std::{path::Path, sync::atomic::AtomicI64, sync::atomic::Ordering};
+
+    struct SetClock(AtomicI64);
+
+    impl SetClock {
+        fn at(text: &str) -> Arc<Self> {
+            let at: Timestamp = text.parse().unwrap();
+            Arc::new(Self(AtomicI64::new(at.as_millisecond())))
+        }
+
+        fn forward(&self, ms: i64) {
+            self.0.fetch_add(ms, Ordering::SeqCst);
+        }
+    }
+
+    impl Clock for SetClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+        }
+
+        fn time_zone(&self) -> TimeZone {
+            TimeZone::UTC
+        }
+    }
+
+    const NOW: &str = "2027-05-28T12:00:00Z";
+    const AT: Duration = Duration::from_secs(100);
+
+    /// A remembered connection whose key `k1` ends in 3.5 days.
+    fn remembered(home: &Path, clock: &Arc<SetClock>, demo: bool) -> (Arc<PaletteKeys>, Teller) {
+        let (store, notices) = Store::open(home).unwrap();
+        let record = ConnectionRecord {
+            id: "c1".into(),
+            name: "acme".into(),
+            colour: Colour::Teal,
+            origin: "https://palette.example".into(),
+            method: SignInMethod::ApiKey,
+            email: None,
+            organization: None,
+            ca_certificate: None,
+            proxy: ProxyChoice::None,
+            demo,
+            in_memory_only: false,
+            signing_key_uid: None,
+            position: 0,
+        };
+        store.put_connection(&record).unwrap();
+        let list = CachedList {
+            as_of: clock.now(),
+            keys: vec![ApiKey { name: "ci".into(), ..key("k1", "jane") }],
+            people: None,
+            identity: identity("jane"),
+            quota: None,
+            clock_offset_ms: 0,
+        };
+        store.put_list("c1", &list).unwrap();
+        let keys = PaletteKeys::open(Parts {
+            store,
+            keychain: Arc::new(MemoryKeychain::new()),
+            clock: Arc::<SetClock>::clone(clock),
+            notices,
+            demo: false,
+            version: "0".into(),
+        });
+        let teller = Teller::new(&keys);
+        (keys, teller)
+    }
+
+    fn bodies(notices: &[Notice]) -> Vec<&str> {
+        notices.iter().map(|notice| notice.body.split(" (").next().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_crash_before_the_desktop_took_it_loses_nothing_and_one_after_it_repeats_it_once() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        {
+            let (_keys, teller) = remembered(home.path(), &clock, false);
+            assert_eq!(bodies(&teller.due(AT, true, false)), ["ci ends in 4 days"]);
+            assert!(teller.due(AT, true, false).is_empty(), "it is on its way");
+            // The app dies here: shown or not, nobody wrote it down.
+        }
+        {
+            let (_keys, teller) = remembered(home.path(), &clock, false);
+            let again = teller.due(AT, true, false);
+            assert_eq!(bodies(&again), ["ci ends in 4 days"]);
+            teller.shown(&again[0], false);
+            let again = teller.due(AT, true, false);
+            assert_eq!(again.len(), 1, "the desktop did not take it");
+            teller.shown(&again[0], true);
+            assert!(teller.due(AT, true, false).is_empty());
+        }
+        let (_keys, teller) = remembered(home.path(), &clock, false);
+        assert!(teller.due(AT, true, false).is_empty(), "told is told, also after a restart");
+        clock.forward(24 * 3_600_000);
+        assert_eq!(bodies(&teller.due(AT, true, false)), ["ci ends in 3 days"]);
+    }
+
+    #[test]
+    fn a_pause_lasts_over_a_restart_and_then_the_tightest_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        let now = clock.now().as_millisecond();
+        let day = words::DAY;
+        {
+            let (_keys, teller) = remembered(home.path(), &clock, false);
+            for bad in [now + 7 * day + 1, i64::MAX] {
+                let failure = teller.pause(Some(bad)).unwrap_err();
+                assert_eq!(failure.code, ErrorCode::SettingInvalid, "{bad}");
+            }
+            teller.pause(Some(now + 3 * day)).unwrap();
+            assert!(teller.due(AT, true, false).is_empty());
+        }
+        let (_keys, teller) = remembered(home.path(), &clock, false);
+        assert_eq!(teller.paused_until(), Some(now + 3 * day));
+        clock.forward(day);
+        assert!(teller.due(AT, true, false).is_empty(), "3 days were reached in the pause");
+        clock.forward(2 * day);
+        assert_eq!(teller.paused_until(), None);
+        let told = teller.due(AT, true, false);
+        assert_eq!(bodies(&told), ["ci ends in 12 hours"], "once, and the tightest");
+        teller.shown(&told[0], true);
+        teller.pause(Some(now + 4 * day)).unwrap();
+        assert_eq!(teller.paused_until(), Some(now + 4 * day));
+        clock.forward(-3650 * day);
+        assert_eq!(teller.paused_until(), None, "a clock set back by ten years pauses nothing");
+        clock.forward(3650 * day);
+        teller.pause(None).unwrap();
+        assert_eq!(teller.paused_until(), None);
+    }
+
+    #[test]
+    fn nothing_is_told_when_switched_off_before_the_lists_or_of_the_demo() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        let (keys, teller) = remembered(home.path(), &clock, false);
+        assert!(teller.due(AT, false, false).is_empty(), "no list was read yet");
+        keys.save_settings(Settings { notices: false, ..Settings::default() }).unwrap();
+        assert!(teller.due(AT, true, false).is_empty());
+        keys.save_settings(Settings::default()).unwrap();
+        assert_eq!(teller.due(AT, true, true).len(), 1, "ends are told with the window open too");
+        let home = tempfile::tempdir().unwrap();
+        let (_keys, teller) = remembered(home.path(), &clock, true);
+        assert!(teller.due(AT, true, false).is_empty(), "demo");
+    }
+
+    #[test]
+    fn a_teller_without_its_product_is_silent() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        let (keys, teller) = remembered(home.path(), &clock, false);
+        drop(keys);
+        assert!(teller.due(AT, true, false).is_empty());
+        assert_eq!((teller.paused_until(), teller.pause(Some(1))), (None, Ok(())));
+    }
+}

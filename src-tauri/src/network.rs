@@ -1,0 +1,139 @@
+//! Hears of sleep and of the network, where the system says so: logind and NetworkManager on the
+//! system bus. Without them the loop still notices a jump of the clock, and asks again by itself.
+
+use std::sync::Arc;
+
+use crate::schedule::Pulse;
+
+/// Listens for as long as the app runs.
+#[cfg(target_os = "linux")]
+pub(crate) fn watch(pulse: Arc<Pulse>) {
+    let listening = std::thread::Builder::new()
+        .name("network".into())
+        .spawn(move || {
+            // A system without these is a common thing and no fault.
+            let _ = linux::listen(&pulse);
+        })
+        .map(drop);
+    if listening.is_err() {
+        tracing::warn!("changes of the network cannot be heard: no thread");
+    }
+}
+
+/// Elsewhere the jump of the clock and the pauses between tries have to do.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn watch(_pulse: Arc<Pulse>) {}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::collections::HashMap;
+
+    use zbus::{
+        blocking::{Connection, MessageIterator, fdo::DBusProxy},
+        message::{Message, Type},
+        zvariant::Value,
+    };
+
+    use super::{Arc, Pulse};
+
+    const MANAGER: &str = "org.freedesktop.NetworkManager";
+    const LOGIN: &str = "org.freedesktop.login1.Manager";
+    const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+    const RULES: [&str; 3] = [
+        "type='signal',interface='org.freedesktop.NetworkManager',member='StateChanged'",
+        "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',\
+         path='/org/freedesktop/NetworkManager'",
+        "type='signal',interface='org.freedesktop.login1.Manager',member='PrepareForSleep'",
+    ];
+
+    pub(super) fn listen(pulse: &Arc<Pulse>) -> zbus::Result<()> {
+        let bus = Connection::system()?;
+        let proxy = DBusProxy::new(&bus)?;
+        for rule in RULES {
+            proxy.add_match_rule(rule.try_into()?)?;
+        }
+        for message in MessageIterator::from(&bus) {
+            match meaning(&message?) {
+                Some(Meaning::Network) => pulse.network_changed(),
+                Some(Meaning::Resumed) => pulse.resumed(),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    #[derive(Debug, PartialEq, Eq)]
+    pub(super) enum Meaning {
+        Network,
+        Resumed,
+    }
+
+    /// What a signal means for us. Everything the bus says is taken for a hint only: the worst it
+    /// can do is one more look at the server.
+    pub(super) fn meaning(message: &Message) -> Option<Meaning> {
+        if message.message_type() != Type::Signal {
+            return None;
+        }
+        let header = message.header();
+        let body = message.body();
+        match (header.interface()?.as_str(), header.member()?.as_str()) {
+            // 50 to 70: connected to this link, this site, everywhere.
+            (MANAGER, "StateChanged") => {
+                let state: u32 = body.deserialize().ok()?;
+                (state >= 50).then_some(Meaning::Network)
+            }
+            // A VPN comes and goes without a change of state.
+            (PROPERTIES, "PropertiesChanged") => {
+                let (interface, changed, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) =
+                    body.deserialize().ok()?;
+                let ours = ["PrimaryConnection", "ActiveConnections", "Connectivity"];
+                (interface == MANAGER && ours.iter().any(|name| changed.contains_key(name)))
+                    .then_some(Meaning::Network)
+            }
+            (LOGIN, "PrepareForSleep") => {
+                let going: bool = body.deserialize().ok()?;
+                (!going).then_some(Meaning::Resumed)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::collections::HashMap;
+
+    use zbus::{message::Message, zvariant::Value};
+
+    use super::linux::{Meaning, meaning};
+
+    fn signal<B>(path: &str, interface: &str, member: &str, body: &B) -> Message
+    where
+        B: serde::Serialize + zbus::zvariant::DynamicType,
+    {
+        Message::signal(path, interface, member).unwrap().build(body).unwrap()
+    }
+
+    #[test]
+    fn only_what_matters_is_heard() {
+        let manager = "org.freedesktop.NetworkManager";
+        let login = "org.freedesktop.login1.Manager";
+        let at = "/org/freedesktop/NetworkManager";
+        let state = |state: u32| meaning(&signal(at, manager, "StateChanged", &(state,)));
+        assert_eq!(state(70), Some(Meaning::Network));
+        assert_eq!(state(20), None, "going offline helps nobody");
+        let sleep = |going: bool| meaning(&signal("/x", login, "PrepareForSleep", &(going,)));
+        assert_eq!(sleep(false), Some(Meaning::Resumed));
+        assert_eq!(sleep(true), None);
+        let properties = |interface: &str, name: &str| {
+            let changed = HashMap::from([(name, Value::from(1_u32))]);
+            let body = (interface, changed, Vec::<&str>::new());
+            meaning(&signal(at, "org.freedesktop.DBus.Properties", "PropertiesChanged", &body))
+        };
+        assert_eq!(properties(manager, "ActiveConnections"), Some(Meaning::Network));
+        assert_eq!(properties(manager, "Devices"), None);
+        assert_eq!(properties("org.example", "ActiveConnections"), None);
+        assert_eq!(meaning(&signal(at, manager, "StateChanged", &("no number",))), None);
+    }
+}

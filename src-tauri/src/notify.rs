@@ -1,0 +1,644 @@
+//! Notices on the desktop.
+//!
+//! Linux: `org.freedesktop.Notifications` on the session bus, from a thread of its own, so that a
+//! desktop that does not answer stops nobody. Notices say something; no act lives only in one
+//! (product.md 5), so they have no buttons. Without a server they are in the app only.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, mpsc},
+    time::{Duration, Instant},
+};
+
+use tauri::{AppHandle, Manager, Runtime};
+use tokio::sync::oneshot;
+
+use crate::background::{Background, lock};
+
+/// So many notices within [`WINDOW`] are shown one by one; the ones after them become one.
+const BURST: usize = 3;
+const WINDOW: Duration = Duration::from_secs(2);
+/// Of notices that became one, so many are told in full.
+const TOLD: usize = 3;
+
+/// Shows the answer to something that a person just did where there is no window: it is told even
+/// while notices are paused.
+pub fn tell<R: Runtime>(app: &AppHandle<R>, title: &str, body: &str) {
+    if let Some(background) = app.try_state::<Background>() {
+        drop(background.notifier.show(title, body));
+    }
+}
+
+/// Where notices go.
+pub(crate) struct Notifier {
+    jobs: mpsc::Sender<Job>,
+    host: Arc<Mutex<Option<String>>>,
+}
+
+enum Job {
+    Show(Words, oneshot::Sender<bool>),
+    /// The server on the bus came, went, or is another one.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "heard on a bus only"))]
+    HostChanged,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Words {
+    title: String,
+    body: String,
+}
+
+impl Notifier {
+    /// Starts the thread. `host_changed` is called there when another server takes notices, or none.
+    pub(crate) fn start(host_changed: impl Fn() + Send + 'static) -> Self {
+        Self::start_on(None, host_changed)
+    }
+
+    /// The same on another bus than the session's, by its address.
+    fn start_on(bus: Option<String>, host_changed: impl Fn() + Send + 'static) -> Self {
+        let (jobs, inbox) = mpsc::channel();
+        let host = Arc::new(Mutex::new(None));
+        let shared = Arc::clone(&host);
+        let again = jobs.clone();
+        let started = std::thread::Builder::new().name("notices".into()).spawn(move || {
+            let mut desktop = desktop::Desktop::new(bus, again);
+            let mut burst = Burst::default();
+            let said = |desktop: &mut desktop::Desktop| {
+                let name = desktop.host();
+                let before = std::mem::replace(&mut *lock(&shared), name.clone());
+                if before != name {
+                    host_changed();
+                }
+            };
+            said(&mut desktop);
+            let began = Instant::now();
+            loop {
+                let job = match burst.due_at() {
+                    None => inbox.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+                    Some(due) => inbox.recv_timeout(due.saturating_sub(began.elapsed())),
+                };
+                match job {
+                    Ok(Job::Show(words, answer)) => {
+                        if let Some((words, answer)) = burst.take(words, answer, began.elapsed()) {
+                            let _ = answer.send(desktop.show(&words));
+                        }
+                    }
+                    Ok(Job::HostChanged) => desktop.forget(),
+                    Err(mpsc::RecvTimeoutError::Timeout) => {
+                        if let Some((words, answers)) = burst.rest(began.elapsed()) {
+                            let shown = desktop.show(&words);
+                            for answer in answers {
+                                let _ = answer.send(shown);
+                            }
+                        }
+                    }
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                }
+                said(&mut desktop);
+            }
+        });
+        if started.is_err() {
+            tracing::warn!("notices cannot be shown: no thread");
+        }
+        Self { jobs, host }
+    }
+
+    /// Shows a notice; the answer says whether the desktop took it.
+    pub(crate) fn show(&self, title: &str, body: &str) -> oneshot::Receiver<bool> {
+        let (answer, answered) = oneshot::channel();
+        let words = Words { title: title.to_owned(), body: body.to_owned() };
+        // Without the thread the answer's sender is dropped, which says "not shown".
+        let _ = self.jobs.send(Job::Show(words, answer));
+        answered
+    }
+
+    /// What takes notices, in words; none: nothing does.
+    pub(crate) fn host(&self) -> Option<String> {
+        lock(&self.host).clone()
+    }
+}
+
+/// Keeps a heap of notices from covering the screen.
+struct Burst<A> {
+    /// When the last ones were shown.
+    shown: VecDeque<Duration>,
+    held: Vec<(Words, A)>,
+    held_since: Duration,
+}
+
+impl<A> Default for Burst<A> {
+    fn default() -> Self {
+        Self { shown: VecDeque::new(), held: Vec::new(), held_since: Duration::ZERO }
+    }
+}
+
+impl<A> Burst<A> {
+    /// The notice, if it may be shown at once; else it is held.
+    fn take(&mut self, words: Words, answer: A, now: Duration) -> Option<(Words, A)> {
+        while self.shown.front().is_some_and(|shown| *shown + WINDOW <= now) {
+            self.shown.pop_front();
+        }
+        if self.held.is_empty() && self.shown.len() < BURST {
+            self.shown.push_back(now);
+            return Some((words, answer));
+        }
+        if self.held.is_empty() {
+            self.held_since = now;
+        }
+        self.held.push((words, answer));
+        None
+    }
+
+    /// When the held ones are to be shown as one.
+    fn due_at(&self) -> Option<Duration> {
+        (!self.held.is_empty()).then_some(self.held_since + WINDOW)
+    }
+
+    /// The held ones as one, when it is time.
+    fn rest(&mut self, now: Duration) -> Option<(Words, Vec<A>)> {
+        if self.due_at().is_none_or(|due| now < due) {
+            return None;
+        }
+        self.shown.push_back(now);
+        let (mut words, answers): (Vec<Words>, Vec<A>) =
+            std::mem::take(&mut self.held).into_iter().unzip();
+        if words.len() == 1 {
+            return words.pop().map(|words| (words, answers));
+        }
+        let mut lines: Vec<String> =
+            words.iter().take(TOLD).map(|words| words.body.clone()).collect();
+        if words.len() > TOLD {
+            lines.push(format!("And {} more: see Palette Keys.", words.len() - TOLD));
+        }
+        let title = format!("{} more notices", words.len());
+        Some((Words { title, body: lines.join("\n") }, answers))
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod desktop {
+    use std::{collections::HashMap, sync::mpsc, time::Duration};
+
+    use palette_keys_core::notices::words::{escaped, plain};
+    use zbus::{
+        blocking::{Connection, MessageIterator, connection},
+        message::Message,
+        zvariant::Value,
+    };
+
+    use super::{Job, Words};
+
+    const NAME: &str = "org.freedesktop.Notifications";
+    const PATH: &str = "/org/freedesktop/Notifications";
+    const BUS: &str = "org.freedesktop.DBus";
+    /// Longer than a desktop takes to start its server, short enough to go on without it.
+    const ANSWER: Duration = Duration::from_secs(8);
+
+    /// The desktop's server for notices, found when it is needed.
+    pub(super) struct Desktop {
+        /// None: the session's.
+        address: Option<String>,
+        jobs: mpsc::Sender<Job>,
+        bus: Option<Connection>,
+        server: Option<Server>,
+        /// The server was looked for since the bus last said that something changed.
+        looked: bool,
+    }
+
+    struct Server {
+        name: String,
+        markup: bool,
+        body: bool,
+    }
+
+    impl Desktop {
+        pub(super) fn new(address: Option<String>, jobs: mpsc::Sender<Job>) -> Self {
+            Self { address, jobs, bus: None, server: None, looked: false }
+        }
+
+        /// The next question finds the server anew.
+        pub(super) fn forget(&mut self) {
+            self.server = None;
+            self.looked = false;
+        }
+
+        pub(super) fn host(&mut self) -> Option<String> {
+            if !self.looked {
+                self.find();
+            }
+            self.server.as_ref().map(|server| server.name.clone())
+        }
+
+        /// Shows it, on a new connection when the old one is gone.
+        pub(super) fn show(&mut self, words: &Words) -> bool {
+            self.send(words) || {
+                self.bus = None;
+                self.find();
+                self.send(words)
+            }
+        }
+
+        fn send(&mut self, words: &Words) -> bool {
+            if self.server.is_none() {
+                self.find();
+            }
+            let (Some(bus), Some(server)) = (&self.bus, &self.server) else { return false };
+            let body = if server.markup { escaped(&words.body) } else { words.body.clone() };
+            // A server without bodies shows titles only, and those do not say which key.
+            let (title, body) = if server.body {
+                (words.title.as_str(), body)
+            } else {
+                (&*words.body, String::new())
+            };
+            let hints: HashMap<&str, Value<'_>> = HashMap::from([
+                ("category", Value::from("device")),
+                ("urgency", Value::from(1_u8)),
+            ]);
+            let message = (
+                "Palette Keys",
+                0_u32,
+                "palette-keys",
+                title,
+                body.as_str(),
+                Vec::<&str>::new(),
+                hints,
+                -1_i32,
+            );
+            let sent = ask::<_, u32>(bus, NAME, PATH, NAME, "Notify", &message);
+            if sent.is_err() {
+                self.server = None;
+            }
+            sent.is_ok()
+        }
+
+        /// Asks who is there; the bus starts a server where it knows one.
+        fn find(&mut self) {
+            self.looked = true;
+            self.server = None;
+            if self.bus.is_none() {
+                self.bus = self.connect().ok();
+            }
+            let Some(bus) = &self.bus else { return };
+            self.server = who(bus).ok();
+        }
+
+        fn connect(&self) -> zbus::Result<Connection> {
+            let builder = match &self.address {
+                Some(address) => connection::Builder::address(address.as_str())?,
+                None => connection::Builder::session()?,
+            };
+            let bus = builder.method_timeout(ANSWER).build()?;
+            // An iterator made before the rule misses nothing.
+            let messages = MessageIterator::from(&bus);
+            let rule = format!(
+                "type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',\
+                 arg0='{NAME}'"
+            );
+            ask::<_, ()>(&bus, BUS, "/org/freedesktop/DBus", BUS, "AddMatch", &(rule,))?;
+            let jobs = self.jobs.clone();
+            std::thread::Builder::new().name("notice-host".into()).spawn(move || {
+                for message in messages {
+                    let Ok(message) = message else { return };
+                    if is_change(&message) && jobs.send(Job::HostChanged).is_err() {
+                        return;
+                    }
+                }
+            })?;
+            Ok(bus)
+        }
+    }
+
+    fn is_change(message: &Message) -> bool {
+        let header = message.header();
+        header.member().is_some_and(|member| member.as_str() == "NameOwnerChanged")
+            && message
+                .body()
+                .deserialize::<(&str, &str, &str)>()
+                .is_ok_and(|(name, _, _)| name == NAME)
+    }
+
+    fn who(bus: &Connection) -> zbus::Result<Server> {
+        let (name, _, _, _): (String, String, String, String) =
+            ask(bus, NAME, PATH, NAME, "GetServerInformation", &())?;
+        let able: Vec<String> =
+            ask(bus, NAME, PATH, NAME, "GetCapabilities", &()).unwrap_or_default();
+        let can = |what: &str| able.iter().any(|known| known == what);
+        Ok(Server {
+            name: in_words(&name),
+            // What it did not say is taken for the worst: markup that is rendered.
+            markup: can("body-markup") || able.is_empty(),
+            body: can("body") || able.is_empty(),
+        })
+    }
+
+    /// The name of a server as a person knows it.
+    pub(super) fn in_words(name: &str) -> String {
+        match name {
+            "gnome-shell" => "GNOME Shell".to_owned(),
+            "Xfce Notify Daemon" => "Xfce".to_owned(),
+            "" => "the desktop".to_owned(),
+            other => plain(other),
+        }
+    }
+
+    fn ask<B, A>(
+        bus: &Connection,
+        destination: &str,
+        path: &str,
+        interface: &str,
+        method: &str,
+        body: &B,
+    ) -> zbus::Result<A>
+    where
+        B: serde::Serialize + zbus::zvariant::DynamicType,
+        A: serde::de::DeserializeOwned + zbus::zvariant::Type,
+    {
+        let answer = bus.call_method(Some(destination), path, Some(interface), method, body)?;
+        answer.body().deserialize()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod desktop {
+    use std::sync::mpsc;
+
+    use super::{Job, Words};
+
+    /// The system's own notices: macOS and Windows always have them.
+    pub(super) struct Desktop;
+
+    impl Desktop {
+        pub(super) fn new(_bus: Option<String>, _jobs: mpsc::Sender<Job>) -> Self {
+            Self
+        }
+
+        pub(super) fn forget(&mut self) {}
+
+        pub(super) fn host(&mut self) -> Option<String> {
+            Some(if cfg!(windows) { "Windows" } else { "Notification Center" }.to_owned())
+        }
+
+        pub(super) fn show(&mut self, words: &Words) -> bool {
+            notify_rust::Notification::new()
+                .appname("Palette Keys")
+                .summary(&words.title)
+                .body(&words.body)
+                .show()
+                .is_ok()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(number: u32) -> Words {
+        Words { title: format!("t{number}"), body: format!("b{number}.") }
+    }
+
+    const S: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn a_few_notices_are_shown_at_once_and_a_heap_becomes_one() {
+        let mut burst = Burst::default();
+        for number in 0..3 {
+            assert!(burst.take(words(number), number, S(100)).is_some(), "{number}");
+        }
+        for number in 3..9 {
+            assert!(burst.take(words(number), number, S(200)).is_none(), "{number}");
+        }
+        assert_eq!(burst.due_at(), Some(S(2200)));
+        assert!(burst.rest(S(2199)).is_none());
+        let (one, answers) = burst.rest(S(2200)).unwrap();
+        assert_eq!(one.title, "6 more notices");
+        assert_eq!(one.body, "b3.\nb4.\nb5.\nAnd 3 more: see Palette Keys.");
+        assert_eq!(answers, [3, 4, 5, 6, 7, 8]);
+        assert_eq!(burst.due_at(), None);
+        assert!(burst.take(words(9), 9, S(2300)).is_some(), "the window moved on");
+    }
+
+    #[test]
+    fn a_single_one_that_was_held_is_shown_as_it_is() {
+        let mut burst = Burst::default();
+        for number in 0..4 {
+            let _ = burst.take(words(number), number, S(0));
+        }
+        assert_eq!(burst.rest(S(2000)).unwrap().0, words(3));
+    }
+
+    #[test]
+    fn order_is_kept_while_something_is_held() {
+        let mut burst = Burst::default();
+        for number in 0..4 {
+            let _ = burst.take(words(number), number, S(0));
+        }
+        // The window is over, but an older one still waits.
+        assert!(burst.take(words(4), 4, S(2500)).is_none());
+        assert_eq!(burst.rest(S(2500)).unwrap().1, [3, 4]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn servers_have_names_that_people_know() {
+        assert_eq!(desktop::in_words("gnome-shell"), "GNOME Shell");
+        assert_eq!(desktop::in_words("Plasma"), "Plasma");
+        assert_eq!(desktop::in_words("x\u{202e}y"), "x[U+202E]y");
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod on_a_bus {
+    use std::{
+        collections::HashMap,
+        io::{BufRead, BufReader},
+        process::{Child, Command, Stdio},
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use zbus::{blocking::connection, zvariant::OwnedValue};
+
+    use super::*;
+
+    const NAME: &str = "org.freedesktop.Notifications";
+
+    /// A bus of its own that starts no services; it ends with the test.
+    struct Bus {
+        daemon: Child,
+        address: String,
+        _home: tempfile::TempDir,
+    }
+
+    impl Bus {
+        fn start() -> Self {
+            let home = tempfile::tempdir().unwrap();
+            let config = home.path().join("bus.conf");
+            let text = format!(
+                "<busconfig><type>session</type><listen>unix:dir={}</listen>\
+                 <auth>EXTERNAL</auth><policy context=\"default\"><allow send_destination=\"*\"/>\
+                 <allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
+                home.path().display()
+            );
+            std::fs::write(&config, text).unwrap();
+            let mut daemon = Command::new("dbus-daemon")
+                .arg(format!("--config-file={}", config.display()))
+                .args(["--nofork", "--print-address=1"])
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("dbus-daemon starts");
+            let mut address = String::new();
+            BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
+            Self { daemon, address: address.trim().to_owned(), _home: home }
+        }
+    }
+
+    impl Drop for Bus {
+        fn drop(&mut self) {
+            let _ = self.daemon.kill();
+            let _ = self.daemon.wait();
+        }
+    }
+
+    /// What a desktop would show.
+    #[derive(Clone, Default)]
+    struct Fake {
+        name: &'static str,
+        able: &'static [&'static str],
+        seen: Arc<Mutex<Vec<(String, String)>>>,
+    }
+
+    #[zbus::interface(name = "org.freedesktop.Notifications")]
+    impl Fake {
+        #[allow(clippy::too_many_arguments, reason = "the specification's")]
+        fn notify(
+            &self,
+            app: &str,
+            _replaces: u32,
+            _icon: &str,
+            summary: String,
+            body: String,
+            actions: Vec<String>,
+            _hints: HashMap<String, OwnedValue>,
+            _expires: i32,
+        ) -> u32 {
+            assert_eq!((app, actions.len()), ("Palette Keys", 0));
+            let mut seen = lock(&self.seen);
+            seen.push((summary, body));
+            u32::try_from(seen.len()).unwrap()
+        }
+
+        fn get_capabilities(&self) -> Vec<String> {
+            self.able.iter().map(|able| (*able).to_owned()).collect()
+        }
+
+        fn get_server_information(&self) -> (String, String, String, String) {
+            (self.name.into(), "tests".into(), "1".into(), "1.2".into())
+        }
+    }
+
+    impl Fake {
+        fn serve(&self, bus: &Bus) -> zbus::blocking::Connection {
+            connection::Builder::address(bus.address.as_str())
+                .unwrap()
+                .serve_at("/org/freedesktop/Notifications", self.clone())
+                .unwrap()
+                .name(NAME)
+                .unwrap()
+                .build()
+                .unwrap()
+        }
+
+        fn seen(&self) -> Vec<(String, String)> {
+            lock(&self.seen).clone()
+        }
+    }
+
+    fn shown(answer: oneshot::Receiver<bool>) -> bool {
+        answer.blocking_recv().unwrap()
+    }
+
+    fn until(what: &str, holds: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn said(title: &str, body: &str) -> (String, String) {
+        (title.to_owned(), body.to_owned())
+    }
+
+    #[test]
+    fn a_server_may_come_late_go_and_come_back_as_another() {
+        let bus = Bus::start();
+        let changes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&changes);
+        let notifier = Notifier::start_on(Some(bus.address.clone()), move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        assert!(!shown(notifier.show("t", "nobody is there")));
+        assert_eq!(notifier.host(), None);
+
+        let gnome = Fake { name: "gnome-shell", able: &["body", "body-markup"], ..Fake::default() };
+        let served = gnome.serve(&bus);
+        until("the server is found", || notifier.host().is_some());
+        assert_eq!(notifier.host().as_deref(), Some("GNOME Shell"));
+        assert!(shown(notifier.show("a <b> & c", "x <b>bold</b> & y")));
+        assert_eq!(
+            gnome.seen(),
+            [said("a <b> & c", "x &lt;b&gt;bold&lt;/b&gt; &amp; y")],
+            "titles are plain by specification, bodies are rendered"
+        );
+
+        drop(served);
+        until("it is gone", || notifier.host().is_none());
+        assert!(!shown(notifier.show("t", "lost")));
+
+        let plain = Fake { name: "dunst", able: &["body"], ..Fake::default() };
+        let served = plain.serve(&bus);
+        until("another is found", || notifier.host().as_deref() == Some("dunst"));
+        assert!(shown(notifier.show("t", "x <b> & y")));
+        assert_eq!(plain.seen(), [said("t", "x <b> & y")]);
+        drop(served);
+        until("that is gone too", || notifier.host().is_none());
+
+        let bare = Fake { name: "tiny", able: &["actions"], ..Fake::default() };
+        let _served = bare.serve(&bus);
+        until("the third is found", || notifier.host().as_deref() == Some("tiny"));
+        assert!(shown(notifier.show("t", "ci ends")));
+        assert_eq!(bare.seen(), [said("ci ends", "")], "what matters, where there is no body");
+        assert_eq!(changes.load(Ordering::SeqCst), 5);
+        assert_eq!(gnome.seen().len(), 1, "nothing is sent twice");
+    }
+
+    #[test]
+    fn a_heap_arrives_as_four() {
+        let bus = Bus::start();
+        let fake = Fake { name: "dunst", able: &["body"], ..Fake::default() };
+        let _served = fake.serve(&bus);
+        let notifier = Notifier::start_on(Some(bus.address.clone()), || {});
+        let answers: Vec<_> =
+            (0..20).map(|n| notifier.show(&format!("t{n}"), &format!("b{n}."))).collect();
+        assert!(answers.into_iter().all(shown), "each counts as shown");
+        let seen = fake.seen();
+        assert_eq!(seen.len(), 4);
+        assert_eq!(seen[3].0, "17 more notices");
+    }
+
+    #[test]
+    fn a_bus_that_dies_or_was_never_there_stops_nobody() {
+        let nowhere = "unix:path=/nonexistent/palette-keys".to_owned();
+        let notifier = Notifier::start_on(Some(nowhere), || {});
+        assert!(!shown(notifier.show("t", "b")));
+        let bus = Bus::start();
+        let fake = Fake { name: "dunst", able: &["body"], ..Fake::default() };
+        let served = fake.serve(&bus);
+        let notifier = Notifier::start_on(Some(bus.address.clone()), || {});
+        assert!(shown(notifier.show("t", "b")));
+        drop(bus);
+        assert!(!shown(notifier.show("t", "b")));
+        assert_eq!(notifier.host(), None);
+        drop(served);
+    }
+}
