@@ -61,7 +61,7 @@ struct Named {
     run: fn(&Workspace, Length) -> Outcome<Report>,
 }
 
-/// Whether tests marked `#[ignore]` for their length run too.
+/// Whether the checks that are sampled run whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Length {
     Usual,
@@ -237,6 +237,8 @@ fn files(folder: &Path) -> Outcome<BTreeMap<String, String>> {
 }
 
 fn rust(workspace: &Workspace, length: Length) -> Outcome<Report> {
+    // Keychains, buses and traced children are tested here, too.
+    system::install_missing(Needs::Tests)?;
     ready_to_compile(workspace)?;
     // Every call names the whole workspace: with fewer packages cargo would choose other features
     // for the shared crates and compile them a second time.
@@ -245,13 +247,13 @@ fn rust(workspace: &Workspace, length: Length) -> Outcome<Report> {
         line.extend(["--test", name]);
     }
     let nextest = on_path("cargo-nextest");
-    let (runner, long): (&[&str], &[&str]) = if nextest {
-        (&["nextest", "run", "--no-fail-fast"], &["--run-ignored", "all"])
-    } else {
-        (&["test", "--no-fail-fast"], &["--", "--include-ignored"])
-    };
-    let long = if length == Length::Full { long } else { &[] };
-    let command = Step::new("cargo", &[runner, &line, long].concat()).within(&workspace.root);
+    let runner: &[&str] =
+        if nextest { &["nextest", "run", "--no-fail-fast"] } else { &["test", "--no-fail-fast"] };
+    // Never the ignored ones: those are the bodies of child processes, which others run.
+    let full = if length == Length::Full { "1" } else { "0" };
+    let command = Step::new("cargo", &[runner, &line].concat())
+        .within(&workspace.root)
+        .with("PALETTE_KEYS_FULL", full);
     let tests = Report::of_command(command, Tally::of_cargo, "")?;
     // nextest does not run the examples in the documentation.
     let examples = ["test", "--workspace", "--doc", "--no-fail-fast"];

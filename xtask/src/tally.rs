@@ -19,9 +19,14 @@ impl Tally {
     /// (`Summary [ 1.2s] 4 tests run: 3 passed, 1 failed, 1 skipped`).
     pub fn of_cargo(text: &str) -> Self {
         let mut sum = Self::default();
+        // What nextest shows of single tests has a result line of its own in it.
+        let nextest = text.lines().any(|line| line.trim().starts_with("Summary ["));
         for line in text.lines() {
             let line = line.trim();
             let counts = if let Some(rest) = line.strip_prefix("test result:") {
+                if nextest {
+                    continue;
+                }
                 rest
             } else if line.starts_with("Summary [") {
                 line.split_once(" run: ").map_or("", |(_, rest)| rest)
@@ -103,6 +108,13 @@ mod tests {
         let text = "     Summary [   1.015s] 14 tests run: 12 passed (1 slow), 1 failed, 1 timed \
                     out, 2 skipped\n";
         assert_eq!(Tally::of_cargo(text), Tally { passed: 12, failed: 2, skipped: 2 });
+    }
+
+    #[test]
+    fn what_nextest_shows_of_single_tests_is_not_counted_twice() {
+        let text = "    test result: FAILED. 0 passed; 1 failed; 0 ignored\n     Summary [   1.0s] 2 \
+                    tests run: 1 passed, 1 failed, 0 skipped\n";
+        assert_eq!(Tally::of_cargo(text), Tally { passed: 1, failed: 1, skipped: 0 });
     }
 
     #[test]

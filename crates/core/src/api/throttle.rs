@@ -1,9 +1,10 @@
 //! One throttle for each host and resource, in which a revoke overtakes everything.
 //!
 //! Palette counts requests per source IP and parent resource: 10 a second, burst 50 (fact sheet §7
-//! \[DOC\]). The IP is shared with colleagues and CI behind the same NAT, so we take 8 a second with
-//! a burst of 20 and at most 4 in flight (trust.md 5.2). Two connections to one host share the
-//! count, since the server would count them together as well.
+//! \[DOC\]). We take 10 a second and a burst just below 50, so that we never cause a 429 by ourselves
+//! even when requests bunch up on their way. Where the address is shared and others take their part,
+//! a 429 halves our rate, which then recovers. Two connections to one host share the count, since
+//! the server would count them together as well.
 //!
 //! Time is tokio's, so that tests can pause it.
 
@@ -14,16 +15,22 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Requests a second when nothing is wrong.
-const RATE: f64 = 8.0;
+const RATE: f64 = 10.0;
 /// The least we go down to.
 const LEAST_RATE: f64 = 1.0;
-/// Requests that may go at once after a rest.
-const BURST: f64 = 20.0;
-/// No more than `BURST` in any such time, the refill of the bucket included (trust check 38).
+/// Requests that may go beyond the rate after a rest: a fifth of a second less than the server's
+/// own burst, since the first request of a row takes longer than those that follow.
+const BURST: f64 = 48.0;
+/// No more than `AT_ONCE` in any such time, whatever the bucket holds (trust check 38).
 const WINDOW: Duration = Duration::from_millis(1050);
-/// Requests under way at one time; revokes have as many places of their own, so that four reads
-/// that hang do not keep a leaked key alive.
-const IN_FLIGHT: usize = 4;
+const AT_ONCE: usize = 20;
+/// Between two of many, so that they do not fill the window: a single revocation in their middle
+/// finds a place in it at once.
+const BULK_GAP: Duration = Duration::from_millis(56);
+/// Requests under way at one time. Single revocations, bulk ones and all others have places of
+/// their own, so that four reads that hang do not keep a leaked key alive.
+const PLACES: [usize; CLASSES] = [4, 6, 4];
+const CLASSES: usize = 3;
 /// The rate grows by one for each of these.
 const RECOVERY: Duration = Duration::from_secs(10);
 /// The longest pause a server may ask for.
@@ -40,6 +47,17 @@ pub enum Priority {
     Act,
     /// Lists and details.
     Read,
+}
+
+impl Priority {
+    /// Which places it uses.
+    fn class(self) -> usize {
+        match self {
+            Self::Revoke => 0,
+            Self::Bulk => 1,
+            Self::Act | Self::Read => 2,
+        }
+    }
 }
 
 /// The throttle of one host.
@@ -116,7 +134,7 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         let mut state = locked(&self.lane.state);
-        *state.under_way(self.priority) -= 1;
+        state.under_way[self.priority.class()] -= 1;
         state.wake_first();
     }
 }
@@ -134,10 +152,12 @@ struct State {
     /// When `rate` last changed.
     changed: Instant,
     paused_until: Option<Instant>,
-    /// When the last `BURST` requests went, oldest first.
+    /// When the last `AT_ONCE` requests went, oldest first.
     recent: VecDeque<Instant>,
-    revokes: usize,
-    others: usize,
+    /// When the last of many went.
+    last_bulk: Option<Instant>,
+    /// By class.
+    under_way: [usize; CLASSES],
     next_number: u64,
     waiting: BTreeMap<(Priority, u64), Arc<Notify>>,
 }
@@ -152,8 +172,13 @@ enum Turn {
 }
 
 impl State {
-    fn under_way(&mut self, priority: Priority) -> &mut usize {
-        if priority == Priority::Revoke { &mut self.revokes } else { &mut self.others }
+    fn is_full(&self, class: usize) -> bool {
+        self.under_way[class] >= PLACES[class]
+    }
+
+    /// The first that waits of a class.
+    fn first(&self, class: usize) -> Option<(Priority, u64)> {
+        self.waiting.keys().find(|(priority, _)| priority.class() == class).copied()
     }
 
     /// Adds the tokens of the time since the last count, the recovery of the rate included.
@@ -173,14 +198,11 @@ impl State {
 
     /// Whether `ticket` may go. When it may, it has gone: token and place are taken.
     fn turn(&mut self, ticket: (Priority, u64), now: Instant) -> Turn {
-        // The first of the revokes and the first of the others may both look, since they have
-        // places of their own; but nobody takes a token that a revoke in front could use.
-        let first = self.waiting.keys().next().copied();
-        let first_other =
-            self.waiting.keys().find(|(priority, _)| *priority != Priority::Revoke).copied();
-        let revokes_full = self.revokes >= IN_FLIGHT;
-        let may_look = first == Some(ticket) || (revokes_full && first_other == Some(ticket));
-        if !may_look || *self.under_way(ticket.0) >= IN_FLIGHT {
+        // The first of each class may look, since it has places of its own; but nobody takes a token
+        // that one in front could use.
+        let class = ticket.0.class();
+        let in_front = (0..class).any(|class| self.first(class).is_some() && !self.is_full(class));
+        if in_front || self.is_full(class) || self.first(class) != Some(ticket) {
             return Turn::WhenTold;
         }
         if let Some(until) = self.paused_until {
@@ -189,7 +211,13 @@ impl State {
             }
             self.paused_until = None;
         }
-        if self.recent.len() >= BURST as usize
+        if ticket.0 == Priority::Bulk
+            && let Some(last) = self.last_bulk
+            && now < last + BULK_GAP
+        {
+            return Turn::At(last + BULK_GAP);
+        }
+        if self.recent.len() >= AT_ONCE
             && let Some(oldest) = self.recent.front()
             && now < *oldest + WINDOW
         {
@@ -202,11 +230,14 @@ impl State {
             return Turn::At(now + Duration::from_secs_f64(missing) + Duration::from_millis(1));
         }
         self.tokens -= 1.0;
-        if self.recent.len() >= BURST as usize {
+        if self.recent.len() >= AT_ONCE {
             self.recent.pop_front();
         }
         self.recent.push_back(now);
-        *self.under_way(ticket.0) += 1;
+        if ticket.0 == Priority::Bulk {
+            self.last_bulk = Some(now);
+        }
+        self.under_way[class] += 1;
         self.waiting.remove(&ticket);
         self.wake_first();
         Turn::Now
@@ -214,12 +245,10 @@ impl State {
 
     /// Tells those who may be next to look again.
     fn wake_first(&self) {
-        if let Some(first) = self.waiting.values().next() {
-            first.notify_one();
-        }
-        let other = self.waiting.iter().find(|((priority, _), _)| *priority != Priority::Revoke);
-        if let Some((_, other)) = other {
-            other.notify_one();
+        for class in 0..CLASSES {
+            if let Some(bell) = self.first(class).and_then(|ticket| self.waiting.get(&ticket)) {
+                bell.notify_one();
+            }
         }
     }
 }
@@ -235,8 +264,8 @@ impl Lane {
                 changed: now,
                 paused_until: None,
                 recent: VecDeque::new(),
-                revokes: 0,
-                others: 0,
+                last_bulk: None,
+                under_way: [0; CLASSES],
                 next_number: 0,
                 waiting: BTreeMap::new(),
             }),
@@ -316,11 +345,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn twenty_at_once_then_eight_a_second() {
+    async fn twenty_at_once_then_what_the_bucket_allows() {
         let throttle = Throttle::new();
-        assert_eq!(burst(&throttle, 20).await, Duration::ZERO, "the burst does not wait");
-        let took = burst(&throttle, 80).await.as_secs_f64();
-        assert!((9.8..=11.2).contains(&took), "80 more at 8/s took {took} s");
+        assert_eq!(burst(&throttle, 20).await, Duration::ZERO, "the first do not wait");
+        let took = burst(&throttle, 180).await.as_secs_f64();
+        assert!((15.1..=15.3).contains(&took), "200 at 10/s beyond a burst of 48 took {took} s");
     }
 
     #[tokio::test(start_paused = true)]
@@ -422,14 +451,13 @@ mod tests {
         drop(throttle.pass(KEYS, Priority::Read).await);
         let paused = start.elapsed().as_secs_f64();
         assert!((1.0..=5.3).contains(&paused), "paused {paused} s");
-        // 4/s at first, not 2/s: the second 429 of the same moment does not halve again.
-        burst(&throttle, 20).await;
-        let took = burst(&throttle, 8).await.as_secs_f64();
-        assert!((1.2..=2.2).contains(&took), "8 at 4 to 6 a second took {took} s");
+        // 5/s at first, not 2.5/s: the second 429 of the same moment does not halve again.
+        let took = burst(&throttle, 20).await.as_secs_f64();
+        assert!((0.5..=4.3).contains(&took), "20 at 5 to 6 a second took {took} s");
         tokio::time::sleep(Duration::from_secs(60)).await;
-        burst(&throttle, 20).await;
+        burst(&throttle, 48).await;
         let took = burst(&throttle, 80).await.as_secs_f64();
-        assert!((9.8..=11.2).contains(&took), "recovered, 80 took {took} s");
+        assert!((5.5..=8.2).contains(&took), "recovered, 80 took {took} s");
     }
 
     #[tokio::test(start_paused = true)]
@@ -446,37 +474,123 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn five_hundred_revokes() {
-        // Trust check 38: all done within 75 s, never more than 20 in any second.
-        let throttle = Arc::new(Throttle::new());
-        let start = Instant::now();
+    /// What a server counts: 10 a second, burst 50.
+    struct Server {
+        tokens: f64,
+        at: Instant,
+        refused: usize,
+    }
+
+    impl Server {
+        fn new() -> Self {
+            Self { tokens: 50.0, at: Instant::now(), refused: 0 }
+        }
+
+        /// Somebody takes `count`; false when the last of them was refused.
+        fn take(&mut self, count: f64) -> bool {
+            let now = Instant::now();
+            self.tokens = (self.tokens + (now - self.at).as_secs_f64() * 10.0).min(50.0);
+            self.at = now;
+            let there = self.tokens >= count;
+            self.tokens -= if there { count } else { 0.0 };
+            there
+        }
+    }
+
+    /// Sends `count` bulk revocations to the server until it took each; says when it took them,
+    /// and how many it refused.
+    async fn many(
+        throttle: &Arc<Throttle>,
+        server: &Arc<Mutex<Server>>,
+        count: usize,
+    ) -> (Vec<Instant>, usize) {
+        let start_places = Arc::new(tokio::sync::Semaphore::new(6));
         let mut tasks = Vec::new();
-        for _ in 0..500 {
-            let throttle = Arc::clone(&throttle);
+        for _ in 0..count {
+            let place = Arc::clone(&start_places).acquire_owned().await.unwrap();
+            let (throttle, server) = (Arc::clone(throttle), Arc::clone(server));
             tasks.push(tokio::spawn(async move {
-                let pass = throttle.pass(KEYS, Priority::Revoke).await;
-                let at = Instant::now();
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                drop(pass);
-                at
+                let _place = place;
+                let mut sent = Vec::new();
+                loop {
+                    let pass = throttle.pass(KEYS, Priority::Bulk).await;
+                    sent.push(Instant::now());
+                    let taken = {
+                        let mut server = locked(&server);
+                        let taken = server.take(1.0);
+                        server.refused += usize::from(!taken);
+                        taken
+                    };
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    if taken {
+                        return sent;
+                    }
+                    pass.told_to_slow_down(None);
+                }
             }));
         }
-        let mut ends = Vec::new();
+        let mut sent = Vec::new();
         for task in tasks {
-            ends.push(task.await.expect("no panic"));
+            sent.extend(task.await.expect("no panic"));
         }
-        ends.sort();
-        assert!(start.elapsed() <= Duration::from_secs(75), "took {:?}", start.elapsed());
-        let most = ends
-            .iter()
-            .map(|from| {
-                ends.iter()
-                    .filter(|at| *at >= from && **at < *from + Duration::from_secs(1))
-                    .count()
+        sent.sort();
+        (sent, locked(server).refused)
+    }
+
+    fn most_in_a_second(sent: &[Instant]) -> usize {
+        let within = |from: &Instant| {
+            sent.iter().filter(|at| *at >= from && **at < *from + Duration::from_secs(1)).count()
+        };
+        sent.iter().map(within).max().unwrap_or_default()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_hundred_take_what_the_bucket_allows_and_one_in_their_middle_goes_at_once() {
+        let (throttle, server) = (Arc::new(Throttle::new()), Arc::new(Mutex::new(Server::new())));
+        let start = Instant::now();
+        let all = {
+            let (throttle, server) = (Arc::clone(&throttle), Arc::clone(&server));
+            tokio::spawn(async move { many(&throttle, &server, 200).await })
+        };
+        let mut slowest = Duration::ZERO;
+        for at in [700, 2_111, 4_500, 7_777, 9_013, 12_345] {
+            tokio::time::sleep_until(start + Duration::from_millis(at)).await;
+            let asked = Instant::now();
+            drop(throttle.pass(KEYS, Priority::Revoke).await);
+            slowest = slowest.max(asked.elapsed());
+            assert!(locked(&server).take(1.0));
+        }
+        let (sent, refused) = all.await.unwrap();
+        // Six more than two hundred.
+        let allowed = (206.0 - 50.0) / 10.0;
+        let took = start.elapsed().as_secs_f64();
+        println!("206 in {took:.2} s of {allowed:.2}, {refused} x 429, single {slowest:?}");
+        assert_eq!(refused, 0);
+        assert!(took <= allowed * 1.02, "took {took} s of {allowed}");
+        assert!(slowest <= Duration::from_millis(110), "a single one waited {slowest:?}");
+        assert!(most_in_a_second(&sent) <= 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_hundred_revokes_beside_a_noisy_neighbour() {
+        // Trust check 38.
+        let (throttle, server) = (Arc::new(Throttle::new()), Arc::new(Mutex::new(Server::new())));
+        let start = Instant::now();
+        let noise = {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    locked(&server).take(2.0);
+                }
             })
-            .max();
-        assert!(most <= Some(20), "at most 20 in one second, was {most:?}");
+        };
+        let (sent, refused) = many(&throttle, &server, 500).await;
+        noise.abort();
+        let (took, most) = (start.elapsed(), most_in_a_second(&sent));
+        println!("500 in {took:?} beside a neighbour, {refused} x 429, at most {most} in a second");
+        assert!(took <= Duration::from_secs(75), "took {took:?}");
+        assert!(refused <= 5 && most <= 20, "{refused} x 429, {most} in a second");
     }
 
     #[test]

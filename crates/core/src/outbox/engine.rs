@@ -55,14 +55,14 @@ const OFFER_AGAIN: u32 = 5;
 const CLOCK_JUMP: Duration = Duration::from_secs(30);
 
 /// Bulk records on their way at one time for each connection; the throttle decides their pace.
-const BULK_AT_ONCE: usize = 4;
+const BULK_AT_ONCE: usize = 6;
 
 /// Single records on their way at one time for each connection.
 const ALONE_AT_ONCE: usize = 16;
 
 /// While more of a bulk act wait to be sent, those that were taken wait this long for the list that
 /// confirms them together.
-const CONFIRM_AFTER: Duration = Duration::from_secs(5);
+const CONFIRM_AFTER: Duration = Duration::from_secs(6);
 
 /// Tries of others that the key we sign in with waits for.
 const OTHERS_FIRST: u32 = 5;
@@ -173,6 +173,8 @@ enum Phase {
     Flying,
     /// Taken by the server since then; a fresh read is to come.
     ToConfirm(Instant),
+    /// The fresh read is under way.
+    Confirming,
 }
 
 /// Records that were taken out of the memory, of which somebody is to be told.
@@ -788,7 +790,7 @@ impl Outbox {
             let item = &mut state.items[place];
             let connection = item.record.connection.clone();
             match item.phase {
-                Phase::Flying => {}
+                Phase::Flying | Phase::Confirming => {}
                 _ if item.withdrawn => {}
                 Phase::ToConfirm(since) => {
                     let group = confirming.entry(connection).or_insert((since, Vec::new()));
@@ -823,7 +825,7 @@ impl Outbox {
             }
             for record in &records {
                 if let Some(item) = state.find(record) {
-                    item.phase = Phase::Flying;
+                    item.phase = Phase::Confirming;
                 }
             }
             jobs.push(Job::Confirm { connection, records });
@@ -846,7 +848,8 @@ impl Outbox {
             .collect()
     }
 
-    /// Writes down that a record of many is about to be sent; false when somebody gave it up.
+    /// Writes down that a record is about to be sent, if that is new (one of many); false when
+    /// somebody gave it up.
     pub(super) fn about_to_send(&self, ports: &Ports, record: &str) -> bool {
         let _writing = lock(&self.writing);
         let known = {
@@ -939,7 +942,7 @@ impl Outbox {
     /// The task of a try ended without a word (it panicked): the record must not stay on its way.
     pub(super) fn fell(&self, record: &str) {
         if let Some(item) = lock(&self.state).find(record)
-            && item.phase == Phase::Flying
+            && matches!(item.phase, Phase::Flying | Phase::Confirming)
         {
             item.phase = Phase::At(Instant::now() + LOOK_EVERY);
         }

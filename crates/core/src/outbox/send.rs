@@ -93,7 +93,7 @@ pub(super) async fn send(ports: Arc<Ports>, name: String) {
             let most =
                 if outbox.is_urgent(&name) && outbox.is_fresh(&name) { FIRST_SENDINGS } else { 1 };
             loop {
-                if !record.alone && !outbox.about_to_send(&ports, &name) || outbox.is_closed() {
+                if !outbox.about_to_send(&ports, &name) || outbox.is_closed() {
                     break Fate::Withdrawn;
                 }
                 sendings += 1;

@@ -199,6 +199,17 @@ impl Desk {
         KeyActRequest { op_id: op(), connection: self.connection.clone(), uid: uid.into() }
     }
 
+    /// Nothing waits in the outbox any more.
+    pub async fn drained(&self) {
+        let drained = async {
+            while !self.keys.outbox().items.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(20), drained).await;
+        assert!(waited.is_ok(), "{:?}", self.keys.outbox());
+    }
+
     /// How many requests of this kind the server got.
     pub fn sent(&self, method: &str, path: &str) -> usize {
         let requests = self.sim.requests();

@@ -9,6 +9,7 @@ use palette_keys_core::keys::create::CreateRequest;
 use palette_keys_core::keys::delete::DeleteRequest;
 use palette_keys_core::keys::revoke::RevokeView;
 use palette_keys_core::keys::{Flag, Status};
+use palette_keys_core::outbox::{OutboxAction, OutboxAddRequest, OutboxGiveUpRequest, OutboxState};
 use palette_sim::{Fault, Matcher};
 
 fn on_state(uid: &str) -> Matcher {
@@ -109,8 +110,10 @@ async fn what_the_server_does_not_confirm_is_not_claimed() {
     let view = desk.keys.revoke_key(desk.act(&key.uid)).await.unwrap();
     let RevokeView::Unconfirmed { problem } = view else { panic!("{view:?}") };
     assert_eq!(problem.code, ErrorCode::OutcomeUnknown);
-    assert_eq!(desk.listed("ci-prod").await.status, Status::Expiring);
-    desk.line_ended(Act::Revoke, ActState::Unknown);
+    let listed = desk.listed("ci-prod").await;
+    assert_eq!(listed.status, Status::Expiring);
+    assert!(listed.flags.contains(&Flag::Revoking), "{:?}", listed.flags);
+    desk.line_ended(Act::Revoke, ActState::Asked);
 
     // Sent for good, but nothing can be read back.
     desk.sim.clear_faults();
@@ -123,19 +126,33 @@ async fn what_the_server_does_not_confirm_is_not_claimed() {
     desk.sim.clear_faults();
     let view = desk.keys.revoke_key(desk.act(&key.uid)).await.unwrap();
     assert!(matches!(view, RevokeView::Confirmed { .. }), "{view:?}");
+    let lines = desk.activity();
+    let lines = lines.iter().filter(|line| line.act == Act::Revoke).count();
+    assert_eq!(lines, 1, "one record, one line");
+    assert_eq!(desk.line(Act::Revoke).state, ActState::Done);
+    assert!(desk.listed("ci-prod").await.flags.iter().all(|flag| *flag != Flag::Revoking));
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_an_error_and_the_key_still_works() {
-    let desk = Desk::admin().await;
+async fn a_server_that_is_away_gets_it_when_it_is_back_also_after_a_crash() {
+    let mut desk = Desk::admin().await;
     let key = desk.listed("ci-prod").await;
     desk.sim.go_down().await;
-    let failure = desk.keys.revoke_key(desk.act(&key.uid)).await.unwrap_err();
-    assert_eq!(failure.code, ErrorCode::HostUnreachable, "{}", failure.message);
-    assert!(failure.message.contains("Nothing was changed"), "{}", failure.message);
-    desk.line_ended(Act::Revoke, ActState::Failed);
+    let view = desk.keys.revoke_key(desk.act(&key.uid)).await.unwrap();
+    let RevokeView::Unconfirmed { problem } = view else { panic!("{view:?}") };
+    assert_eq!(problem.code, ErrorCode::HostUnreachable, "{}", problem.message);
+    let waiting = desk.keys.outbox();
+    assert_eq!(waiting.items.len(), 1);
+    assert!(waiting.items[0].recorded && waiting.items[0].attempts >= 1, "{waiting:?}");
+    desk.crash();
+    let waiting = desk.keys.outbox();
+    assert_eq!((waiting.items.len(), &*waiting.items[0].key_uid), (1, &*key.uid));
     desk.sim.come_back().await.unwrap();
-    assert!(desk.sim.key(&key.uid).unwrap().active);
+    desk.keys.wake();
+    desk.drained().await;
+    assert!(!desk.sim.key(&key.uid).unwrap().active);
+    desk.line_ended(Act::Revoke, ActState::Done);
+    assert!(desk.line(Act::Revoke).can_undo);
 }
 
 #[tokio::test]
@@ -145,8 +162,9 @@ async fn a_key_that_is_gone_is_confirmed_only_when_a_list_says_so() {
     let not_found = || Fault::error(404, "ResourceNotFound", "not here");
     desk.sim.set_fault(on_state(&key.uid), not_found(), None);
     desk.sim.set_fault(Matcher::on("PATCH", "/v1/apiKeys"), not_found(), None);
-    let failure = desk.keys.revoke_key(desk.act(&key.uid)).await.unwrap_err();
-    assert_eq!(failure.code, ErrorCode::KeyGone, "the list still has it");
+    let view = desk.keys.revoke_key(desk.act(&key.uid)).await.unwrap();
+    let RevokeView::Unconfirmed { problem } = view else { panic!("{view:?}") };
+    assert_eq!(problem.code, ErrorCode::KeyGone, "a read still shows it");
     assert!(desk.sim.key(&key.uid).unwrap().active);
 
     desk.sim.clear_faults();
@@ -240,13 +258,18 @@ async fn a_lost_answer_to_a_deletion_is_settled_by_reading() {
     desk.sim.set_fault(on_key("DELETE", &uid), Fault::error(500, "Internal", "no"), None);
     let failure = desk.keys.delete_key(delete(&desk, &uid, "homelab-sync")).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::OutcomeUnknown, "{}", failure.message);
-    desk.line_ended(Act::Delete, ActState::Unknown);
+    desk.line_ended(Act::Delete, ActState::Asked);
     // A proxy's 404 is no proof that anything is gone.
     desk.sim.clear_faults();
     desk.sim.set_fault(on_key("DELETE", &uid), Fault::HtmlNotFound, None);
     assert!(desk.keys.delete_key(delete(&desk, &uid, "homelab-sync")).await.is_err());
     assert!(desk.sim.key(&uid).is_some());
     assert!(desk.list(false).await.keys.iter().any(|key| key.uid == uid));
+    desk.sim.clear_faults();
+    desk.keys.wake();
+    desk.drained().await;
+    assert_eq!(desk.sim.key(&uid), None);
+    desk.line_ended(Act::Delete, ActState::Done);
 }
 
 #[tokio::test]
@@ -264,12 +287,14 @@ async fn hostile_uids_reach_no_path() {
 async fn what_a_plain_user_may_not_do_is_the_servers_word() {
     let desk = Desk::user().await;
     let uid = desk.sim.key_named("ci-prod").unwrap().uid;
-    let failure = desk.keys.revoke_key(desk.act(&uid)).await.unwrap_err();
+    let view = desk.keys.revoke_key(desk.act(&uid)).await.unwrap();
+    let RevokeView::Unconfirmed { problem } = view else { panic!("{view:?}") };
     assert!(
-        matches!(failure.code, ErrorCode::Forbidden | ErrorCode::KeyGone | ErrorCode::Refused),
-        "{failure:?}"
+        matches!(problem.code, ErrorCode::Forbidden | ErrorCode::KeyGone | ErrorCode::Refused),
+        "{problem:?}"
     );
     assert!(desk.sim.key(&uid).unwrap().active);
+    assert_eq!(desk.keys.outbox().items[0].state, OutboxState::Blocked);
 }
 
 #[tokio::test]
@@ -284,4 +309,73 @@ async fn only_what_can_still_be_undone_is_offered() {
     desk.sim.remove_key(&uid);
     desk.list(true).await;
     assert!(!desk.line(Act::Revoke).can_undo, "nothing is left to undo");
+}
+
+#[tokio::test]
+async fn many_are_confirmed_by_lists_and_the_rest_can_be_stopped() {
+    let desk = Desk::admin().await;
+    let uids: Vec<String> = desk
+        .list(false)
+        .await
+        .keys
+        .into_iter()
+        .filter(|key| key.uid != desk.sim.admin().api_key_uid && key.status != Status::Revoked)
+        .map(|key| key.uid)
+        .take(12)
+        .collect();
+    assert_eq!(uids.len(), 12);
+    let request = OutboxAddRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        action: OutboxAction::Revoke,
+        uids: uids.clone(),
+    };
+    let view = desk.keys.add_to_outbox(request.clone()).await.unwrap();
+    assert_eq!(view.items.len(), 12);
+    assert_eq!(desk.keys.add_to_outbox(request).await.unwrap(), view, "one op_id, one act");
+    desk.drained().await;
+    assert!(uids.iter().all(|uid| !desk.sim.key(uid).unwrap().active));
+    assert_eq!(desk.sent("PUT", "/v1/apiKeys"), 12);
+    assert!(desk.sent("GET", "/v1/apiKeys") <= 2, "confirmed together");
+    let done = desk.activity().into_iter().filter(|line| line.act == Act::Revoke);
+    assert!(done.map(|line| line.state).all(|state| state == ActState::Done));
+
+    // Stopped before anything could be sent.
+    let desk = Desk::admin().await;
+    desk.sim.go_down().await;
+    let request = OutboxAddRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        action: OutboxAction::Revoke,
+        uids: desk.list(false).await.keys.into_iter().map(|key| key.uid).collect(),
+    };
+    let view = desk.keys.add_to_outbox(request).await.unwrap();
+    let all: Vec<String> = view.items.iter().map(|item| item.record.clone()).collect();
+    let stop = |records, unsent_only| OutboxGiveUpRequest { op_id: op(), records, unsent_only };
+    let left = desk.keys.give_up(stop(all.clone(), true)).await.unwrap();
+    assert!(left.items.len() < all.len(), "what was on its way stays: {}", left.items.len());
+    let left = desk.keys.give_up(stop(all, false)).await.unwrap();
+    assert_eq!(left.items, []);
+    let line = desk.line(Act::Revoke);
+    assert!(matches!(line.state, ActState::Failed | ActState::Unknown), "{line:?}");
+}
+
+#[tokio::test]
+async fn a_connection_stays_while_revocations_need_it_and_a_re_activation_withdraws_one() {
+    let desk = Desk::admin().await;
+    let key = desk.listed("ci-prod").await;
+    desk.sim.set_fault(on_state(&key.uid), Fault::error(403, "OperationForbidden", "no"), Some(1));
+    let view = desk.keys.revoke_key(desk.act(&key.uid)).await.unwrap();
+    assert!(matches!(view, RevokeView::Unconfirmed { .. }), "{view:?}");
+    let request =
+        palette_keys_core::connection::ConnectionRequest { connection: desk.connection.clone() };
+    let refused = desk.keys.remove_connection(request.clone()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::RevocationsOpen);
+    assert!(refused.message.starts_with("1 revocation still needs"), "{}", refused.message);
+
+    let view = desk.keys.reactivate_key(desk.act(&key.uid)).await.unwrap();
+    assert_eq!(view.key.status, Status::Expiring);
+    assert_eq!(desk.keys.outbox().items, []);
+    assert!(desk.line(Act::Revoke).detail.starts_with("withdrawn"));
+    desk.keys.remove_connection(request).await.unwrap();
 }
