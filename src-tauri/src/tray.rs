@@ -205,7 +205,10 @@ impl<R: Runtime> Entry<R> {
                 | (Kind::List(..), TrayItem::List { .. })
                 | (Kind::Separator(_), TrayItem::Separator { .. })
         );
-        same_kind && self.key == item.key()
+        // The menu library cannot word a list anew on Linux, so it is made anew.
+        let same_words = matches!(self.kind, Kind::Act(_) | Kind::Line(_) | Kind::Separator(_))
+            || self.label == item.label();
+        same_kind && same_words && self.key == item.key()
     }
 
     fn make(app: &AppHandle<R>, item: &TrayItem) -> tauri::Result<Self> {
@@ -241,8 +244,7 @@ impl<R: Runtime> Entry<R> {
             let text = plain(&self.label);
             match &self.kind {
                 Kind::Act(native) | Kind::Line(native) => native.set_text(text)?,
-                Kind::List(native, _) => native.set_text(text)?,
-                Kind::Separator(_) => {}
+                Kind::List(..) | Kind::Separator(_) => {}
             }
         }
         if let (Kind::List(native, entries), TrayItem::List { items, .. }) = (&mut self.kind, item)

@@ -290,7 +290,7 @@ fn names_are_plain_whole_and_cannot_pass_for_others() {
     assert!(shown_name(&huge).chars().count() <= NAME, "{}", shown_name(&huge));
     let twins = acme(vec![own("aaaa111111", "ci", None), own("aaaa222222", "ci", None)]);
     let all = lines(&menu(&twins, at(NOON)).items);
-    assert!(all.contains(&"  ci \u{2026}111111 (never expires)".to_owned()), "{all:#?}");
+    assert!(all.contains(&"  ci \u{2026}111111 (never expires) >".to_owned()), "{all:#?}");
     assert!(all.contains(&"    Revoke ci \u{2026}222222 now".to_owned()), "{all:#?}");
 }
 
