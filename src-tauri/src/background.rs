@@ -11,7 +11,12 @@ use palette_keys_core::{
 use tauri::{AppHandle, Emitter, Manager, Runtime};
 
 use crate::{
-    agent, desk::Desk, events, login, network, notify::Notifier, schedule, views::BackgroundView,
+    agent,
+    desk::Desk,
+    events, login, network,
+    notify::{self, Notifier},
+    schedule,
+    views::BackgroundView,
     windows::MAIN,
 };
 
@@ -53,7 +58,30 @@ pub fn start<R: Runtime>(app: &AppHandle<R>) {
         settings: Mutex::new(settings),
         login_problem: Mutex::new(login_problem),
     });
+    // What the tray has to say goes the same way.
+    app.state::<agent::Agent>().notices_by(Box::new(Desktop(app.clone())));
     tauri::async_runtime::spawn(schedule::run(app.clone(), keys));
+}
+
+/// The desktop's notices, as the agent needs them.
+struct Desktop<R: Runtime>(AppHandle<R>);
+
+impl<R: Runtime> agent::Notices for Desktop<R> {
+    fn tell(&self, title: &str, body: &str) {
+        notify::tell(&self.0, title, body);
+    }
+
+    fn host(&self) -> Option<String> {
+        self.0.try_state::<Background>()?.notifier.host()
+    }
+
+    fn pause(&self, until: Option<i64>) -> Result<(), Failure> {
+        pause(&self.0, until)
+    }
+
+    fn paused_until(&self) -> Option<i64> {
+        teller(&self.0)?.paused_until()
+    }
 }
 
 fn listen(keys: &Arc<PaletteKeys>, teller: &Arc<Teller>, pulse: &Arc<schedule::Pulse>) {

@@ -87,6 +87,23 @@ impl Figure {
         }
     }
 
+    /// Anything else that has a bound: counts, memory, multiples of them.
+    pub fn of(
+        what: &str,
+        measured: String,
+        against: String,
+        value: f64,
+        target: f64,
+        unit: &'static str,
+    ) -> Self {
+        Self {
+            what: what.to_owned(),
+            measured,
+            against,
+            judged: Some(Judged { value, target, unit }),
+        }
+    }
+
     /// Good to know; nothing is asked of it.
     pub fn note(what: &str, measured: String, against: String) -> Self {
         Self { what: what.to_owned(), measured, against, judged: None }

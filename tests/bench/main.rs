@@ -11,6 +11,10 @@
 #![allow(clippy::print_stdout, reason = "the figures are printed")]
 
 #[cfg(target_os = "linux")]
+mod agent;
+#[cfg(target_os = "linux")]
+mod desk;
+#[cfg(target_os = "linux")]
 mod figures;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
@@ -19,6 +23,8 @@ mod harness;
 #[cfg(target_os = "linux")]
 mod list;
 #[cfg(target_os = "linux")]
+mod revokes;
+#[cfg(target_os = "linux")]
 mod screen;
 #[cfg(target_os = "linux")]
 mod signed_in;
@@ -26,6 +32,8 @@ mod signed_in;
 mod smooth;
 #[cfg(target_os = "linux")]
 mod start;
+#[cfg(target_os = "linux")]
+mod tray;
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -37,8 +45,11 @@ fn main() {
 async fn main() {
     use figures::{Figure, load, print};
 
-    // Cargo adds `--bench`; every other word names a part to be measured alone.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    // Cargo adds `--bench`; every other word names a part to be measured alone, and `full` has what
+    // takes long measured whole.
+    let mut words: Vec<String> = std::env::args().skip(1).filter(|w| w != "--bench").collect();
+    let full = words.iter().any(|word| word == "full");
+    words.retain(|word| word != "full");
     let wanted = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
     let before = load();
     let mut figures: Vec<Figure> = Vec::new();
@@ -53,6 +64,15 @@ async fn main() {
     }
     if wanted("start") {
         figures.extend(start::measure().await);
+    }
+    if wanted("tray") {
+        figures.extend(tray::measure().await);
+    }
+    if wanted("revokes") {
+        figures.extend(revokes::measure().await);
+    }
+    if wanted("agent") {
+        figures.extend(agent::measure(full).await);
     }
     print(&figures, before, load());
 }

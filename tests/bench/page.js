@@ -167,7 +167,18 @@
     return { times, longest: longest(), frames: frames(), shown: rows().length };
   };
 
+  // Presses "Revoke" in the details, and says when, by the clock of the computer.
+  const revoke = () => {
+    const details = document.querySelector('[aria-label="Key details"]');
+    const button = [...details.querySelectorAll("button")].find(
+      (each) => each.textContent.trim() === "Revoke",
+    );
+    const at = Date.now();
+    button.click();
+    return at;
+  };
+
   Object.defineProperty(window, "__bench", {
-    value: { connect, firstRow, refresh, record, stop, jumps, typing },
+    value: { revoke, connect, firstRow, refresh, record, stop, jumps, typing },
   });
 })();

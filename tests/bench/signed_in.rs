@@ -33,7 +33,16 @@ pub struct Window {
 impl Window {
     /// Starts it on this tenant and connects.
     pub async fn open(palette: SimOptions) -> Self {
-        let mut stage = Stage::set(Setting { palette, ..Setting::default() }).await;
+        Self::open_on(Self::stage(palette).await).await
+    }
+
+    /// A desktop with this tenant, before the app starts.
+    pub async fn stage(palette: SimOptions) -> Stage {
+        Stage::set(Setting { palette, ..Setting::default() }).await
+    }
+
+    /// Starts it there and connects.
+    pub async fn open_on(mut stage: Stage) -> Self {
         // The stage chooses the renderer that its pictures need; people get this one.
         let launch = Launch::default().with("WEBKIT_DISABLE_DMABUF_RENDERER", "1");
         let page = stage.launch(launch).await;

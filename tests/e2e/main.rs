@@ -15,16 +15,20 @@
 #![allow(dead_code, reason = "the stage offers more than each scenario uses")]
 
 mod acts;
+mod background;
 mod change;
 mod clipboard;
 mod connect;
 mod create;
+mod desk;
 mod harness;
 mod hostile;
 mod keychain;
 mod keys;
 mod look;
 mod offline;
+mod outbox;
+mod panel;
 mod people;
 mod restart;
 mod reveal;
@@ -32,3 +36,4 @@ mod scale;
 mod scene;
 mod selftest;
 mod traces;
+mod tray;

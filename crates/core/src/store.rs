@@ -18,6 +18,7 @@ mod outbox;
 mod schema;
 mod settings;
 mod told;
+mod tray;
 
 use crate::{ErrorCode, Failure};
 use rusqlite::{Connection, Row};

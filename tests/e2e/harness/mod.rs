@@ -6,8 +6,10 @@ mod desktop;
 mod driver;
 mod keychain;
 mod keys;
+mod notices;
 mod page;
 mod stage;
+mod tray;
 
 use std::{
     path::PathBuf,
@@ -20,12 +22,16 @@ pub use axe::Violation;
     unused_imports,
     reason = "for the measurements, which start programs without a driver"
 )]
-pub use child::{Child, Program};
+pub use child::{Child, Program, descendants};
 #[allow(unused_imports, reason = "as above")]
 pub use keychain::{Keychain, StoredSecret};
 #[allow(unused_imports, reason = "as above")]
+pub use notices::{Notice, Notices};
+#[allow(unused_imports, reason = "as above")]
 pub use page::{Locator, Name, Page, any, containing};
 pub use stage::{Launch, Setting, Stage};
+#[allow(unused_imports, reason = "as above")]
+pub use tray::{Entry, Icon, Panel, TrayItem};
 
 /// How long something that should happen may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -81,11 +81,11 @@ pub struct Stage {
     home: TempDir,
 }
 
-/// The app and the driver that started it.
+/// The app and the driver that started it; without a driver, the app alone.
 struct Running {
-    session: Session,
+    session: Option<Session>,
     pid: u32,
-    driver: Child,
+    starter: Child,
 }
 
 impl Stage {
@@ -147,8 +147,31 @@ impl Stage {
         let driven = descendants(driver.pid());
         let (pid, _) = driven.get(1).cloned().unwrap_or_else(|| panic!("no app: {driven:?}"));
         self.last = launch;
-        self.running = Some(Running { session: session.clone(), pid, driver });
+        self.running = Some(Running { session: Some(session.clone()), pid, starter: driver });
         Page::new(session)
+    }
+
+    /// Starts the app as a person's desktop does, without a driver: it need not open a window, and
+    /// nothing but the desktop itself (tray, notices, X server) can look at it.
+    pub fn start_alone(&mut self, arguments: &[&str]) {
+        assert!(self.running.is_none(), "the app runs already: quit it first");
+        // What the driver needs is not what people get.
+        let chosen = ["TAURI_WEBVIEW_AUTOMATION", "WEBKIT_DISABLE_DMABUF_RENDERER"];
+        let mut environment = self.environment.clone();
+        environment.retain(|(name, _)| !chosen.contains(&name.as_str()));
+        let program = Program::new(APP, &environment).args(arguments).log(&self.app_log());
+        let app = program.start();
+        self.running = Some(Running { session: None, pid: app.pid(), starter: app });
+    }
+
+    /// The program under test.
+    pub fn program(&self) -> &'static str {
+        APP
+    }
+
+    /// Kills one process of the app, as when it crashes.
+    pub fn kill(&self, pid: u32) {
+        end_process(pid, true);
     }
 
     async fn start_driver(&self, environment: &[(String, String)]) -> (Child, u16) {
@@ -197,9 +220,13 @@ impl Stage {
         for (pid, _) in processes {
             end_process(pid, true);
         }
-        drop(running.driver);
+        drop(running.starter);
         assert!(gone.is_some(), "the app did not quit within 5 s");
-        // The next start would greet the one that is gone, as long as the bus still has its name.
+        self.wait_forgotten().await;
+    }
+
+    /// The next start would greet the one that is gone, as long as the bus still has its name.
+    async fn wait_forgotten(&self) {
         eventually("the bus forgot the app", async || {
             let name = "dev.palettekeys.app.SingleInstance";
             (!self.keyring.is_named(name).await).then_some(())
@@ -211,6 +238,7 @@ impl Stage {
     pub async fn wait_ended(&mut self) {
         let Some(running) = self.running.take() else { return };
         eventually("the app ended", async || has_ended(running.pid).then_some(())).await;
+        self.wait_forgotten().await;
     }
 
     /// Whether the app runs.
@@ -330,6 +358,11 @@ impl Stage {
         pid
     }
 
+    /// Ends a program started with [`Stage::start`].
+    pub fn end_started(&mut self, pid: u32) {
+        self.others.retain(|child| child.pid() != pid);
+    }
+
     /// The environment of every program on this desktop.
     pub fn environment(&self) -> &[(String, String)] {
         &self.environment
@@ -372,8 +405,8 @@ impl Drop for Stage {
             let folder = target().join("e2e-failures");
             let _ = fs::create_dir_all(&folder);
             let _ = fs::copy(self.app_log(), folder.join(format!("{}.log", test_name())));
-            if let Some(running) = &self.running {
-                photograph(running.session.clone(), folder.join(format!("{}.png", test_name())));
+            if let Some(session) = self.running.as_ref().and_then(|run| run.session.clone()) {
+                photograph(session, folder.join(format!("{}.png", test_name())));
             }
         }
         if let Some(running) = self.running.take() {
