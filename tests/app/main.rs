@@ -47,6 +47,10 @@ impl Stage {
 
     /// The app as a start at login leaves it.
     fn without_window() -> Self {
+        Self::with_keychain(Arc::new(MemoryKeychain::new()))
+    }
+
+    fn with_keychain(keychain: Arc<dyn SecretStore>) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let sim = tauri::async_runtime::block_on(palette_sim::start(SimOptions {
             rate_limit: false,
@@ -54,7 +58,6 @@ impl Stage {
         }))
         .expect("the simulator starts");
         let (store, notices) = Store::open(home.path()).expect("the store opens");
-        let keychain: Arc<dyn SecretStore> = Arc::new(MemoryKeychain::new());
         let keys = PaletteKeys::open(Parts {
             store,
             keychain,

@@ -4,6 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, channel},
     },
     time::Duration,
@@ -15,7 +16,8 @@ use palette_keys::{
     views::{PauseRequest, QuitRequest},
 };
 use palette_keys_core::{
-    Failure,
+    Failure, Secret,
+    keychain::{BoxFuture, EntryName, KeychainError, KeychainView, MemoryKeychain, SecretStore},
     keys::list::ListRequest,
     tray::{TrayId, TrayItem},
 };
@@ -60,7 +62,11 @@ impl Notices for Told {
 impl Stage {
     /// An app that signed in and has no window.
     fn signed_in() -> (Self, String, Told) {
-        let stage = Self::without_window();
+        Self::signed_in_with(Arc::new(MemoryKeychain::new()))
+    }
+
+    fn signed_in_with(keychain: Arc<dyn SecretStore>) -> (Self, String, Told) {
+        let stage = Self::with_keychain(keychain);
         let told = Told::default();
         stage.app.state::<Agent>().notices_by(Box::new(told.clone()));
         let keys = Arc::clone(&stage.app.state::<Desk>().keys);
@@ -353,4 +359,78 @@ fn a_dead_server_keeps_no_click_waiting_for_the_menu() {
     stage.menu();
     assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
     stage.sim.clear_faults();
+}
+
+/// A keychain whose prompt is not answered any more.
+#[derive(Default)]
+struct Prompting {
+    memory: MemoryKeychain,
+    unanswered: AtomicBool,
+}
+
+impl Prompting {
+    fn answer<'a, T: Send + 'a>(&self, answer: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+        match self.unanswered.load(Ordering::Acquire) {
+            true => Box::pin(std::future::pending()),
+            false => answer,
+        }
+    }
+}
+
+impl SecretStore for Prompting {
+    fn write(
+        &self,
+        entry: EntryName,
+        label: String,
+        value: Secret,
+    ) -> BoxFuture<'_, Result<(), KeychainError>> {
+        self.answer(self.memory.write(entry, label, value))
+    }
+
+    fn read(&self, entry: EntryName) -> BoxFuture<'_, Result<Secret, KeychainError>> {
+        self.answer(self.memory.read(entry))
+    }
+
+    fn remove(&self, entry: EntryName) -> BoxFuture<'_, Result<bool, KeychainError>> {
+        self.answer(self.memory.remove(entry))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), KeychainError>> {
+        self.answer(self.memory.probe())
+    }
+
+    fn view(&self) -> BoxFuture<'_, KeychainView> {
+        self.memory.view()
+    }
+}
+
+/// trust.md check 37, without a screen.
+#[test]
+fn an_unanswered_prompt_holds_up_neither_menu_nor_revocation_nor_quitting() {
+    let keychain = Arc::new(Prompting::default());
+    let (stage, connection, _) = Stage::signed_in_with(keychain.clone());
+    let keys = Arc::clone(&stage.app.state::<Desk>().keys);
+    let request = serde_json::from_value(create(&connection, "create-1", "kept")).expect("one");
+    tauri::async_runtime::block_on(keys.create_key(request)).expect("a key");
+    let leaked = stage.add_own("leaked");
+    stage.refresh(&connection);
+    keychain.unanswered.store(true, Ordering::Release);
+
+    let begun = std::time::Instant::now();
+    let menu = acts(&stage.menu());
+    let copy = menu.iter().find(|(id, _)| matches!(id, TrayId::Copy { .. })).expect("it is stored");
+    agent::clicked(stage.app.handle(), &copy.0.to_string());
+    let revoke = revoke_of(&stage.menu(), &leaked).expect("it is offered");
+    agent::clicked(stage.app.handle(), &revoke.to_string());
+    while stage.sim.key(&leaked).expect("a key").active {
+        assert!(begun.elapsed() < SOON, "the revocation waits for the prompt");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    println!("prompt unanswered: revoked after {:?}", begun.elapsed());
+    let begun = std::time::Instant::now();
+    agent::clicked(stage.app.handle(), "quit");
+    while !agent::is_leaving(stage.app.handle()) {
+        assert!(begun.elapsed() < SOON, "quitting waits for the prompt");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
