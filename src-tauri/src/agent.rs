@@ -74,7 +74,7 @@ pub struct Agent {
     rebuilds: Mutex<Vec<Instant>>,
     rebuilding: AtomicBool,
     leaving: AtomicBool,
-    /// This is the program, not a test: it may be ended when quitting takes too long.
+    /// This is the program, not a test: quitting ends the process.
     is_program: AtomicBool,
 }
 
@@ -283,17 +283,18 @@ pub fn leave<R: Runtime>(app: &AppHandle<R>) {
     if agent.leaving.swap(true, Ordering::AcqRel) {
         return;
     }
-    if agent.is_program.load(Ordering::Acquire) {
-        std::thread::spawn(|| {
-            std::thread::sleep(QUITS_WITHIN);
-            tracing::warn!("quitting took too long and was cut short");
-            std::process::exit(0);
-        });
+    if !agent.is_program.load(Ordering::Acquire) {
+        return;
     }
+    std::thread::spawn(|| {
+        std::thread::sleep(QUITS_WITHIN);
+        tracing::warn!("quitting took too long and was cut short");
+        std::process::exit(0);
+    });
     app.exit(0);
 }
 
-/// This is the program itself: it may be ended when quitting takes too long.
+/// This is the program itself, not a test: quitting ends the process.
 pub fn is_program<R: Runtime>(app: &AppHandle<R>) {
     app.state::<Agent>().is_program.store(true, Ordering::Release);
 }
