@@ -41,8 +41,11 @@ use tokio::{
 /// Held by the process that sends; the system takes it back when that ends, however it ends.
 const LOCK_NAME: &str = "sender.lock";
 
-/// Windows and tray are told of changes at most this often.
+/// Windows and tray are told of changes at most this often: what they are told is the whole outbox.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
+
+/// The same while there are many, from so many on.
+const MANY_TOLD_EVERY: (usize, Duration) = (100, Duration::from_millis(300));
 
 /// How often we look what another process wrote, and whether we may send.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -508,13 +511,13 @@ impl Outbox {
         }
     }
 
-    /// A credential came, or came back: what waits for one is tried now.
+    /// A credential came, or came back, or the server answers again: what waits for this connection
+    /// is tried now.
     pub(crate) fn credential_changed(&self, ports: &Ports, connection: &str) {
         let now = Instant::now();
         let mut any = false;
         for item in &mut lock(&self.state).items {
-            let waits = item.record.state == OutboxState::Blocked;
-            if item.record.connection == connection && waits {
+            if item.record.connection == connection {
                 item.at_once(now);
                 any = true;
             }
@@ -973,17 +976,19 @@ impl Outbox {
         lock(&self.state).find(record).is_some_and(|item| item.tries == 0)
     }
 
-    /// Tells that something changed, at most every [`TOLD_EVERY`].
+    /// Tells that something changed, though not too often.
     fn changed(&self, ports: &Ports) {
         let now = Instant::now();
         let later = {
             let mut state = lock(&self.state);
+            let many = state.items.len() >= MANY_TOLD_EVERY.0;
+            let every = if many { MANY_TOLD_EVERY.1 } else { TOLD_EVERY };
             match state.told_at {
-                Some(at) if now < at + TOLD_EVERY => {
+                Some(at) if now < at + every => {
                     if state.tell_pending {
                         return;
                     }
-                    Some(at + TOLD_EVERY)
+                    Some(at + every)
                 }
                 _ => {
                     state.told_at = Some(now);
