@@ -455,6 +455,5 @@ mod tests {
         for (number, (text, _)) in bad.iter().enumerate() {
             assert_eq!(&kept(&format!("bad {number}")), text);
         }
-        println!("damaged records told and kept: {}/{}", damaged.len(), bad.len());
     }
 }
