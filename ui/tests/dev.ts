@@ -114,5 +114,20 @@ if (dialog) setTimeout(() => app.dialogs.open({ kind: dialog as "outbox" }), 300
 const focused = asked.get("key");
 if (focused)
   setTimeout(() => void app.goTo({ kind: "key", connection: "acme", uid: focused }), 200);
+const bulk = number("bulk");
+if (bulk) {
+  setTimeout(() => {
+    app.keys?.revoke(
+      app.keys.shown
+        .slice(0, bulk + 1)
+        .map(({ key }) => key)
+        .filter(({ flags }) => !flags.includes("signsIn")),
+    );
+    const [question] = app.dialogs.shown;
+    if (question?.kind !== "confirm") return;
+    app.dialogs.close(question.id);
+    question.onConfirm();
+  }, 500);
+}
 const scroll = number("scroll");
 if (scroll) setTimeout(() => document.querySelector(".sections")?.scrollTo(0, scroll), 400);

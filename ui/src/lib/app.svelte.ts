@@ -38,6 +38,9 @@ export type Route =
   | { kind: "settings" };
 
 const MINUTE = 60_000;
+/** Milliseconds between two readings of what changed. */
+const READ_GAP = 200;
+const READ_GAP_IN_BATCH = 1_000;
 
 /** The window: where it is, which connection is open, and what floats above. */
 export class App {
@@ -85,6 +88,10 @@ export class App {
 
   readonly #now: () => number;
   #lastRefresh = 0;
+  /** The keys changed since they were read. */
+  #stale = false;
+  #reading: ReturnType<typeof setTimeout> | null = null;
+  #readAt = -Infinity;
   /** The connection that is being opened. */
   #entered: Promise<void> = Promise.resolve();
   /** Fulfilled once the shell is heard: nothing it says after `start` is missed. */
@@ -129,8 +136,8 @@ export class App {
       void pendings.push(pending.then((end) => (over ? end() : ends.push(end))));
     until(
       listen("keys-changed", ({ connection }) => {
-        if (connection === this.activeId) void this.keys?.reload();
-        void this.#openWhatWaits();
+        if (connection === this.activeId) this.#stale = true;
+        this.#readSoon();
       }),
     );
     until(listen("connections-changed", () => void this.readConnections()));
@@ -149,6 +156,7 @@ export class App {
     return () => {
       over = true;
       clearInterval(timer);
+      if (this.#reading !== null) clearTimeout(this.#reading);
       window.removeEventListener("focus", focused);
       for (const end of ends) end();
     };
@@ -162,6 +170,23 @@ export class App {
       this.say(toFailure(thrown));
     }
     await this.readBackground();
+  }
+
+  /**
+   * Reads again what changed: the first change at once, the many of a bulk act together, because a
+   * list of thousands is not read ten times a second.
+   */
+  #readSoon(): void {
+    if (this.#reading !== null) return;
+    const gap = this.keys?.batch ? READ_GAP_IN_BATCH : READ_GAP;
+    const wait = Math.max(0, this.#readAt + gap - performance.now());
+    this.#reading = setTimeout(() => {
+      this.#reading = null;
+      this.#readAt = performance.now();
+      if (this.#stale) void this.keys?.reload();
+      this.#stale = false;
+      void this.#openWhatWaits();
+    }, wait);
   }
 
   #minutePassed(): void {

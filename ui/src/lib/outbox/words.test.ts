@@ -45,6 +45,8 @@ describe("how a record stands", () => {
   it.each<[Partial<OutboxItemView>, boolean, string]>([
     [{}, false, "not tried yet, on its way"],
     [{}, true, "not tried yet"],
+    [{ nextTryAt: NOW - 1 }, false, "not tried yet, waits for its turn"],
+    [{ nextTryAt: NOW + 1 }, false, "not tried yet, next try in 1 s"],
     [{ attempts: 1, nextTryAt: NOW + 39_500 }, false, "tried once, next try in 40 s"],
     [{ attempts: 2, nextTryAt: NOW - 1 }, false, "tried twice, next try now"],
     [{ attempts: 3, nextTryAt: NOW + 290_000 }, false, "tried 3 times, next try in 5 min"],
