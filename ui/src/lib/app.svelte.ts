@@ -40,6 +40,9 @@ export type Route =
 const MINUTE = 60_000;
 /** A list that is not older than this need not be read again. */
 const JUST_READ = 10_000;
+/** Milliseconds between two readings of what changed. */
+const READ_GAP = 200;
+const READ_GAP_IN_BATCH = 1_000;
 
 /** The window: where it is, which connection is open, and what floats above. */
 export class App {
@@ -87,6 +90,10 @@ export class App {
 
   readonly #now: () => number;
   #lastRefresh = 0;
+  /** The keys changed since they were read. */
+  #told: number | null = null;
+  #reading: ReturnType<typeof setTimeout> | null = null;
+  #readAt = -Infinity;
   /** The connection that is being opened. */
   #entered: Promise<void> = Promise.resolve();
   /** Fulfilled once the shell is heard: nothing it says after `start` is missed. */
@@ -131,8 +138,8 @@ export class App {
       void pendings.push(pending.then((end) => (over ? end() : ends.push(end))));
     until(
       listen("keys-changed", ({ connection, revision }) => {
-        if (connection === this.activeId) void this.keys?.catchUp(revision);
-        void this.#openWhatWaits();
+        if (connection === this.activeId) this.#told = revision;
+        this.#readSoon();
       }),
     );
     until(
@@ -156,6 +163,7 @@ export class App {
     return () => {
       over = true;
       clearInterval(timer);
+      if (this.#reading !== null) clearTimeout(this.#reading);
       window.removeEventListener("focus", focused);
       for (const end of ends) end();
     };
@@ -169,6 +177,23 @@ export class App {
       this.say(toFailure(thrown));
     }
     await this.readBackground();
+  }
+
+  /**
+   * Reads again what changed: the first change at once, the many of a bulk act together, because a
+   * list of thousands is not read ten times a second.
+   */
+  #readSoon(): void {
+    if (this.#reading !== null) return;
+    const gap = this.keys?.batch ? READ_GAP_IN_BATCH : READ_GAP;
+    const wait = Math.max(0, this.#readAt + gap - performance.now());
+    this.#reading = setTimeout(() => {
+      this.#reading = null;
+      this.#readAt = performance.now();
+      if (this.#told !== null) void this.keys?.catchUp(this.#told);
+      this.#told = null;
+      void this.#openWhatWaits();
+    }, wait);
   }
 
   #minutePassed(): void {

@@ -64,7 +64,10 @@ export function standing(item: OutboxItemView, now: number, sentElsewhere: boole
   if (item.state === "accepted") parts.push("not read back yet");
   if (item.state === "blocked" && item.problem) parts.push(present(item.problem.code).title);
   parts.push(item.attempts === 0 ? "not tried yet" : `tried ${times(item.attempts)}`);
-  if (item.nextTryAt !== null) parts.push(`next try ${until(item.nextTryAt, now)}`);
+  // One of many waits for its turn; "next try now" would say the wrong thing of it.
+  const isNext = item.nextTryAt !== null && (item.attempts > 0 || item.nextTryAt > now);
+  if (isNext && item.nextTryAt !== null) parts.push(`next try ${until(item.nextTryAt, now)}`);
+  else if (item.nextTryAt !== null) parts.push("waits for its turn");
   else if (!sentElsewhere && item.state === "waiting") parts.push("on its way");
   return parts;
 }
