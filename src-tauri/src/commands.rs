@@ -42,8 +42,10 @@ pub type Answer<View> = Result<View, Failure>;
 
 /// Everything the window needs at start.
 #[tauri::command]
-pub async fn start(desk: State<'_, Desk>) -> Answer<StartView> {
-    desk.keys.start().await
+pub async fn start<R: Runtime>(app: AppHandle<R>, desk: State<'_, Desk>) -> Answer<StartView> {
+    let started = desk.keys.start().await;
+    agent::window_started(&app);
+    started
 }
 
 /// What a typed address is understood as.
@@ -254,12 +256,7 @@ pub async fn copy_value(
     clipboard: State<'_, Clipboard>,
     request: CopyRequest,
 ) -> Answer<ClipboardView> {
-    let text = desk.keys.copy_text(&request).await?;
-    let copied = clipboard.copy(text, desk.keys.settings().clipboard_seconds).await;
-    if copied.is_err() {
-        desk.keys.copy_failed(&request.source)?;
-    }
-    copied
+    agent::copy_value(&desk.keys, &clipboard, &request).await
 }
 
 /// Clears the clipboard now, if it still holds our value.
@@ -301,6 +298,7 @@ pub async fn save_settings<R: Runtime>(
     desk.keys
         .save_settings(request)
         .inspect(|settings| crate::windows::set_appearance(&app, settings.appearance))
+        .inspect(|_| agent::background_changed(&app))
 }
 
 /// Tries the keychain for real.

@@ -8,7 +8,10 @@ use palette_keys_core::{
 };
 use tauri::{AppHandle, Emitter, Runtime};
 
-use crate::{views::ClipboardView, windows::MAIN};
+use crate::{
+    views::{BackgroundView, ClipboardView, GoView},
+    windows::MAIN,
+};
 
 /// The keys of a connection changed: [`ConnectionRequest`].
 pub const KEYS_CHANGED: &str = "keys-changed";
@@ -52,6 +55,26 @@ pub fn clipboard<R: Runtime>(app: &AppHandle<R>, view: ClipboardView) {
 /// Tells the main window that a value still waits.
 pub fn held_waiting<R: Runtime>(app: &AppHandle<R>, held: HeldView) {
     tell(app, HELD_WAITING, held);
+}
+
+/// Tells the main window how the app lives on without it.
+pub fn background<R: Runtime>(app: &AppHandle<R>, view: BackgroundView) {
+    tell(app, BACKGROUND, view);
+}
+
+/// The main window asks whether to quit.
+pub fn quit_asked<R: Runtime>(app: &AppHandle<R>) {
+    tell(app, QUIT_ASKED, ());
+}
+
+/// The main window shows something.
+pub fn go<R: Runtime>(app: &AppHandle<R>, view: GoView) {
+    tell(app, GO, view);
+}
+
+/// Another connection is open, or where one stands is new.
+pub fn connections_changed<R: Runtime>(app: &AppHandle<R>) {
+    tell(app, CONNECTIONS_CHANGED, ());
 }
 
 fn tell<R: Runtime, P: serde::Serialize + Clone>(app: &AppHandle<R>, event: &str, payload: P) {

@@ -1,7 +1,8 @@
 //! Palette Keys, the desktop shell: windows, clipboard, files. Thin on purpose.
 //!
 //! Everything the product does is in `palette-keys-core`; this crate gives it a
-//! window and the desktop's own parts. Reading order: [`run`], [`commands`], [`windows`].
+//! window and the desktop's own parts. Reading order: [`run`], [`commands`], [`windows`],
+//! and for the life without a window [`agent`], [`tray`], [`host`].
 
 pub mod agent;
 pub mod clipboard;
@@ -10,9 +11,11 @@ pub mod desk;
 pub mod events;
 pub mod files;
 pub mod hardening;
+pub mod host;
 #[cfg(test)]
 mod ipc_types;
 pub mod reveal;
+pub mod tray;
 pub mod views;
 pub mod windows;
 
@@ -30,13 +33,20 @@ use tauri::{Builder, Manager, Runtime};
 /// The name under which the keychain lists our entries.
 pub const KEYCHAIN_SERVICE: &str = "Palette Keys";
 
+/// The argument of a start at login: without a window, where there is a tray.
+pub const HIDDEN: &str = "--hidden";
+
 /// Runs the app until it is quit.
 pub fn run() -> Result<(), Box<dyn std::error::Error>> {
     log_to_stderr();
-    let demo_wanted = std::env::args().skip(1).any(|argument| argument == "--demo");
+    let wanted = |argument: &str| std::env::args().skip(1).any(|given| given == argument);
+    let (demo_wanted, hidden) = (wanted("--demo"), wanted(HIDDEN));
     let app = builder(tauri::Builder::default())
-        .plugin(tauri_plugin_single_instance::init(|app, _arguments, _directory| {
-            windows::raise(app);
+        .plugin(tauri_plugin_single_instance::init(|app, arguments, _directory| {
+            // A login that starts what already runs must not put a window in the way.
+            if !arguments.iter().any(|given| given == HIDDEN) {
+                windows::raise(app);
+            }
         }))
         .setup(move |app| {
             let directory = app.path().app_data_dir()?;
@@ -50,15 +60,20 @@ pub fn run() -> Result<(), Box<dyn std::error::Error>> {
                 demo: cfg!(feature = "demo"),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             });
-            open(app.handle(), keys, demo_wanted)?;
+            let app = app.handle();
+            prepare(app, keys, demo_wanted)?;
+            agent::is_program(app);
+            let tray_made = tray::start(app);
+            agent::watch_tray(app, tray_made);
+            if hidden {
+                agent::stay_hidden(app);
+            } else {
+                windows::open_main(app, app.state::<desk::Desk>().keys.settings().appearance)?;
+            }
             Ok(())
         })
         .build(context())?;
-    app.run(|app, event| {
-        if let tauri::RunEvent::Exit = event {
-            app.state::<clipboard::Clipboard>().clear_before_exit();
-        }
-    });
+    app.run(|app, event| agent::on_run_event(app, &event));
     Ok(())
 }
 
@@ -92,6 +107,21 @@ pub fn open<R: Runtime>(
     demo_wanted: bool,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let appearance = keys.settings().appearance;
+    prepare(app, keys, demo_wanted)?;
+    windows::open_main(app, appearance)?;
+    Ok(())
+}
+
+/// Gives the app its state.
+fn prepare<R: Runtime>(
+    app: &tauri::AppHandle<R>,
+    keys: Arc<PaletteKeys>,
+    demo_wanted: bool,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let agent = agent::Agent::default();
+    let changes = agent.changes();
+    app.manage(agent);
+    keys.on_change(Box::new(move |_| changes.notify_one()));
     events::forward(app, &keys);
     app.manage(clipboard::Clipboard::start(app.clone()));
     app.manage(reveal::Shown::default());
@@ -101,7 +131,6 @@ pub fn open<R: Runtime>(
         tauri::async_runtime::block_on(desk.open_demo_at_start())?;
     }
     app.manage(desk);
-    windows::open_main(app, appearance)?;
     Ok(())
 }
 

@@ -1,23 +1,27 @@
 //! The two windows, by trust: `main` shows untrusted text and gets no secret,
 //! `reveal` shows one secret and can do nothing else.
 
+use std::time::Duration;
+
 use palette_keys_core::settings::Appearance;
 use tauri::{
-    AppHandle, Manager, Runtime, Theme, Url, WebviewUrl, WebviewWindowBuilder, Window, WindowEvent,
-    webview::NewWindowResponse, window::Color,
+    AppHandle, Manager, Runtime, Theme, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+    Window, WindowEvent, webview::NewWindowResponse, window::Color,
 };
 use tauri_plugin_store::StoreExt;
 
-use crate::{desk::Desk, events};
+use crate::{agent, desk::Desk, events};
 
 /// Label of the main window.
 pub const MAIN: &str = "main";
 /// Label of the window that shows one value.
 pub const REVEAL: &str = "reveal";
 
-/// The file in which the size of the main window is kept. Nothing else is in it.
+/// The file in which the size of the main window is kept, and what was said about closing it.
 const PREFERENCES: &str = "window.json";
 const SIZE: &str = "main-size";
+/// It was said once that closing the window quits.
+const SAID_THAT_CLOSING_QUITS: &str = "said-that-closing-quits";
 
 /// Opens the main window, or raises it.
 pub fn open_main<R: Runtime>(app: &AppHandle<R>, appearance: Appearance) -> tauri::Result<()> {
@@ -26,13 +30,54 @@ pub fn open_main<R: Runtime>(app: &AppHandle<R>, appearance: Appearance) -> taur
         return Ok(());
     }
     let (width, height) = remembered_size(app).unwrap_or((1240.0, 780.0));
-    guarded(app, MAIN, "index.html", appearance)
+    agent::window_gone(app);
+    let window = guarded(app, MAIN, "index.html", appearance)
         .title("Palette Keys")
         .inner_size(width, height)
         .min_inner_size(640.0, 480.0)
         .center()
         .build()?;
+    watch_web_process(&window)
+}
+
+/// A page whose web process died shows nothing and hears nothing: the shell has to know.
+#[cfg(target_os = "linux")]
+fn watch_web_process<R: Runtime>(window: &WebviewWindow<R>) -> tauri::Result<()> {
+    use webkit2gtk::WebViewExt;
+    let app = window.app_handle().clone();
+    window.with_webview(move |page| {
+        page.inner().connect_web_process_terminated(move |_, reason| {
+            tracing::warn!("the web process of the main window ended: {reason:?}");
+            agent::web_process_died(&app);
+        });
+    })
+}
+
+/// WebView2 and WKWebView start their process again by themselves.
+#[cfg(not(target_os = "linux"))]
+fn watch_web_process<R: Runtime>(_window: &WebviewWindow<R>) -> tauri::Result<()> {
     Ok(())
+}
+
+/// Destroys the main window and returns when it is gone.
+pub async fn destroy_main<R: Runtime>(app: &AppHandle<R>) {
+    let Some(window) = app.get_webview_window(MAIN) else { return };
+    remember_size(&window.as_ref().window());
+    crate::reveal::close(app);
+    let _ = window.destroy();
+    for _ in 0..100 {
+        if app.get_webview_window(MAIN).is_none() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Opens the main window if there is none; one that is there is left where it is.
+pub fn raise_if_closed<R: Runtime>(app: &AppHandle<R>) {
+    if app.get_webview_window(MAIN).is_none() {
+        raise(app);
+    }
 }
 
 /// A window that can only ever show our own pages.
@@ -97,7 +142,8 @@ fn theme(appearance: Appearance) -> Option<Theme> {
     }
 }
 
-/// Closing the main window never loses a value that nobody has kept.
+/// Closing the main window never loses a value that nobody has kept. It leaves the agent behind
+/// where there is a tray, else it quits.
 pub fn on_event<R: Runtime>(window: &Window<R>, event: &WindowEvent) {
     let app = window.app_handle();
     match (window.label(), event) {
@@ -108,12 +154,39 @@ pub fn on_event<R: Runtime>(window: &Window<R>, event: &WindowEvent) {
                 events::held_waiting(app, held);
                 return;
             }
+            if !agent::stays(app) && !agent::is_leaving(app) {
+                // The window that asks must stay open.
+                if agent::asks_before_quitting(app) {
+                    api.prevent_close();
+                    return;
+                }
+                say_that_closing_quits(app);
+            }
             remember_size(window);
             crate::reveal::close(app);
         }
+        (MAIN, WindowEvent::Destroyed) => agent::window_gone(app),
         (REVEAL, WindowEvent::Destroyed) => app.state::<crate::reveal::Shown>().forget(),
         _ => {}
     }
+}
+
+/// Once, and only to somebody who wants the tray and has none.
+fn say_that_closing_quits<R: Runtime>(app: &AppHandle<R>) {
+    if !app.state::<Desk>().keys.settings().close_to_tray {
+        return;
+    }
+    let Ok(preferences) = app.store(PREFERENCES) else { return };
+    if preferences.get(SAID_THAT_CLOSING_QUITS).is_some() {
+        return;
+    }
+    preferences.set(SAID_THAT_CLOSING_QUITS, true);
+    let _ = preferences.save();
+    agent::tell(
+        app,
+        "Palette Keys has quit",
+        "This desktop shows no tray icons, so closing the window ends the app.",
+    );
 }
 
 fn remembered_size<R: Runtime>(app: &AppHandle<R>) -> Option<(f64, f64)> {

@@ -9,6 +9,8 @@
     reason = "a failed expectation is a failed test, and a figure is printed"
 )]
 
+mod tray;
+
 use std::sync::Arc;
 
 use palette_keys::{commands, desk::Desk};

@@ -25,6 +25,7 @@ pub mod secret;
 pub mod settings;
 pub mod snippet;
 pub mod store;
+pub mod tray;
 
 pub use error::{ErrorCode, ErrorDetails, Failure};
 pub use palette_keys::PaletteKeys;

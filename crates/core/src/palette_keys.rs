@@ -695,3 +695,14 @@ impl PaletteKeys {
             })
     }
 }
+
+/// For the parts of core that look at everything: notices and refreshes.
+impl PaletteKeys {
+    pub(crate) fn ports(&self) -> &Arc<Ports> {
+        &self.inner.ports
+    }
+
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.inner.connections
+    }
+}

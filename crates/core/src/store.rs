@@ -16,6 +16,7 @@ mod intents;
 mod journal;
 mod schema;
 mod settings;
+mod tray;
 
 use crate::{ErrorCode, Failure};
 use rusqlite::{Connection, Row};

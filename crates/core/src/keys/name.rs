@@ -106,7 +106,7 @@ pub fn not_taken<'a>(
 }
 
 /// Characters that show nothing, join others unseen, or turn the direction of text around.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{00AD}'                  // soft hyphen
         | '\u{034F}'                // combining grapheme joiner
