@@ -93,7 +93,7 @@ pub fn with(workspace: &Workspace, deb: &Path) -> Outcome<PathBuf> {
          chmod 755 '{root}/usr/sbin/policy-rc.d'
          export DEBIAN_FRONTEND=noninteractive LC_ALL=C
          chroot '{root}' apt-get -q update
-         chroot '{root}' apt-get -q satisfy --yes --no-install-recommends '{depends}'",
+         chroot '{root}' apt-get -q -o DPkg::Options::=--force-unsafe-io satisfy --yes --no-install-recommends '{depends}'",
         root = word(&root),
         fetched = word(&fetched),
     );
