@@ -44,15 +44,18 @@ async fn killed_at_every_system_call_nothing_acknowledged_is_lost() {
     let elsewhere = begun.len() - points.len();
     assert!(points.len() >= 60, "{} calls are too few to be a revoke", points.len());
     // Most calls come before the record is written, where the client reads its certificates: a
-    // sample takes two thirds from the rest.
-    let written = points.iter().position(|call| call.name == "pwrite64").expect("it was written");
+    // sample takes most from after it, and half from after it was told to a person.
+    let place = |is_it: &dyn Fn(&Call) -> bool| points.iter().position(|call| is_it(call));
+    let written = place(&|call| call.name == "pwrite64").expect("it was written");
+    let told = place(&|call| call.text.contains("@recorded")).expect("it was told");
     let evenly = |part: &[&Call], count: usize| -> Vec<Call> {
         (0..count).map(|at| part[at * part.len() / count].clone()).collect()
     };
     let chosen = if full() {
         points.iter().map(|call| (*call).clone()).collect()
     } else {
-        [evenly(&points[..written], 8), evenly(&points[written..], 16)].concat()
+        let parts = [(0..written, 6), (written..told, 6), (told..points.len(), 12)];
+        parts.map(|(part, count)| evenly(&points[part], count)).concat()
     };
 
     let runs = chosen.len();
