@@ -276,7 +276,10 @@ mod tests {
         assert_eq!(open(&items, &none, at(-400_000)).len(), 1, "the clock was set back");
 
         let queued = OutboxItemView { attempts: 0, ..item("r1", "x") };
-        assert!(open(&[queued.clone()], &none, at(60_000)).is_empty(), "it waits for its turn");
+        assert!(
+            open(std::slice::from_ref(&queued), &none, at(60_000)).is_empty(),
+            "it waits for its turn"
+        );
         assert_eq!(open(&[queued], &none, at(300_000)).len(), 1);
 
         let kept =

@@ -452,7 +452,9 @@ mod tests {
 
     #[test]
     fn thresholds_depend_on_life_time_left_and_what_was_told() {
-        let table: [(&str, i64, i64, &[i64], Option<&str>); 19] = [
+        /// Why, days of life, ms left, what was told, what is told now.
+        type Case<'a> = (&'a str, i64, i64, &'a [i64], Option<&'a str>);
+        let table: [Case<'_>; 19] = [
             ("just outside", 365, 30 * DAY + 1, &[], None),
             ("just inside", 365, 30 * DAY, &[], Some("in 30 days")),
             ("after an absence: the tightest", 365, 5 * DAY + 1, &[], Some("in 6 days")),
@@ -498,7 +500,8 @@ mod tests {
     #[test]
     fn only_own_keys_in_service_are_told() {
         let ending = || named("k1", "ci", 365);
-        let table: [(&str, fn(&mut ApiKey), bool); 6] = [
+        type Change = fn(&mut ApiKey);
+        let table: [(&str, Change, bool); 6] = [
             ("own", |_| {}, true),
             ("revoked", |key| key.active = false, false),
             ("of somebody else", |key| key.owner_uid = "sam".into(), false),
