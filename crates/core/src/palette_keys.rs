@@ -336,11 +336,14 @@ impl PaletteKeys {
         let keychain = &self.inner.ports.keychain;
         let probed = keychain.probe().await;
         let mut view = keychain.view().await;
-        if let Err(error) = probed
-            && let Some(state) = error.state()
-        {
-            view.state = state;
-            view.advice.get_or_insert_with(|| error.failure().message);
+        match probed {
+            Ok(()) => self.inner.ports.outbox.keychain_is_back(&self.inner.ports),
+            Err(error) => {
+                if let Some(state) = error.state() {
+                    view.state = state;
+                    view.advice.get_or_insert_with(|| error.failure().message);
+                }
+            }
         }
         view
     }

@@ -564,7 +564,6 @@ mod tests {
         // Six more than two hundred.
         let allowed = (206.0 - 50.0) / 10.0;
         let took = start.elapsed().as_secs_f64();
-        println!("206 in {took:.2} s of {allowed:.2}, {refused} x 429, single {slowest:?}");
         assert_eq!(refused, 0);
         assert!(took <= allowed * 1.02, "took {took} s of {allowed}");
         assert!(slowest <= Duration::from_millis(110), "a single one waited {slowest:?}");
@@ -588,7 +587,6 @@ mod tests {
         let (sent, refused) = many(&throttle, &server, 500).await;
         noise.abort();
         let (took, most) = (start.elapsed(), most_in_a_second(&sent));
-        println!("500 in {took:?} beside a neighbour, {refused} x 429, at most {most} in a second");
         assert!(took <= Duration::from_secs(75), "took {took:?}");
         assert!(refused <= 5 && most <= 20, "{refused} x 429, {most} in a second");
     }

@@ -86,7 +86,8 @@ pub(crate) async fn revoke(
     uid: &KeyUid,
     op_id: &str,
 ) -> Result<Revoked, Failure> {
-    let added = ports.outbox.add(ports, live, OutboxAction::Revoke, op_id, &[uid.clone()]).pop();
+    let uids = std::slice::from_ref(uid);
+    let added = ports.outbox.add(ports, live, OutboxAction::Revoke, op_id, uids).pop();
     let Added { recorded, tried } =
         added.ok_or_else(|| internal("The revocation was not taken. Nothing was sent."))?;
     let view = match tokio::time::timeout(PATIENCE, tried).await {

@@ -191,6 +191,10 @@ fn backoff(tries: u32, chance: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        ErrorDetails,
+        api::{Asked, Exchange, Sent, TlsProblem},
+    };
 
     #[test]
     fn pauses_grow_to_five_minutes_and_no_further() {
@@ -201,6 +205,76 @@ mod tests {
         assert_eq!(backoff(0, 1.0), Duration::from_secs(1));
         assert_eq!(backoff(3, 0.5), Duration::from_secs(4));
         assert_eq!(backoff(9, 1.0), LONGEST_PAUSE);
+    }
+
+    /// The 22 answers of trust check 4, for a revocation or a deletion alike: what each is taken
+    /// for, whether a person is called, and whether the key is read again.
+    #[test]
+    fn every_answer_has_its_meaning() {
+        use Class::*;
+        let told = |sent, status: Option<u16>| Exchange {
+            host: "palette.example".into(),
+            asked: Asked::Change,
+            sent,
+            details: status.map(|status| {
+                Box::new(ErrorDetails { status: Some(status), ..ErrorDetails::default() })
+            }),
+        };
+        let lost = || told(Sent::Unknown, None);
+        let no = || told(Sent::No, None);
+        let said = |status| told(Sent::Refused, Some(status));
+        let failed = |status| ApiError::ServerFault(told(Sent::Unknown, Some(status)));
+        let redirect = |status| ApiError::RedirectRefused(told(Sent::Unknown, Some(status)));
+        let table = [
+            ("refused", ApiError::HostUnreachable(no()), Passing, false),
+            ("DNS", ApiError::HostUnknown(no()), Passing, false),
+            ("reset before commit", ApiError::ConnectionLost(lost()), Passing, false),
+            ("reset after commit", ApiError::ConnectionLost(lost()), Passing, false),
+            ("timeout", ApiError::TimedOut(lost()), Passing, false),
+            ("slow-loris headers", ApiError::TimedOut(lost()), Passing, false),
+            ("cut body", ApiError::AnswerUnreadable(lost()), Passing, false),
+            ("429", ApiError::RateLimited(no(), None), Throttled, false),
+            (
+                "429 with Retry-After",
+                ApiError::RateLimited(no(), Some(LONGEST_PAUSE)),
+                Throttled,
+                false,
+            ),
+            ("500", failed(500), Passing, false),
+            ("502", failed(502), Passing, false),
+            ("503 HTML", failed(503), Passing, false),
+            ("504", failed(504), Passing, false),
+            ("200 HTML", ApiError::NotPalette(lost()), NotPalette, false),
+            ("301", redirect(301), NotPalette, false),
+            ("302", redirect(302), NotPalette, false),
+            ("307", redirect(307), NotPalette, false),
+            ("308", redirect(308), NotPalette, false),
+            ("401", ApiError::Unauthorized(said(401)), Credential, true),
+            ("403", ApiError::Forbidden(said(403)), Forbidden, true),
+            ("404 JSON", ApiError::Gone(said(404)), NotThere, true),
+            ("404 HTML", ApiError::NotPalette(said(404)), NotPalette, false),
+        ];
+        assert_eq!(table.len(), 22);
+        for (name, error, class, blocked) in table {
+            assert_eq!(Class::of(&error), class, "{name}");
+            assert_eq!(Class::of(&ApiError::Unconfirmed(Box::new(error))), class, "{name}");
+            assert_eq!(class.rule().is_blocked(1), blocked, "{name}");
+            assert_eq!(class.rule().counts, class != Throttled, "{name}");
+            // Never for good, and what needs no person never for longer than five minutes.
+            let longest = if blocked { BLOCKED_PAUSE } else { LONGEST_PAUSE };
+            assert!(class.rule().pause(99) <= longest, "{name}");
+        }
+        let others = [
+            (ApiError::TlsUntrusted(no(), TlsProblem::UnknownAuthority), Untrusted),
+            (ApiError::Refused(said(409)), Refused),
+            (ApiError::Absent(said(404)), Refused),
+            (ApiError::NotSignedIn, Credential),
+            (ApiError::ProxyFailed(no()), Passing),
+        ];
+        for (error, class) in others {
+            assert_eq!(Class::of(&error), class, "{error:?}");
+        }
+        assert_eq!(Untrusted.rule().pause(0), LONGEST_PAUSE);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use std::{
     collections::{HashMap, HashSet},
     fs::{File, OpenOptions},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
         Arc, Mutex, OnceLock, Weak,
@@ -32,6 +33,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    runtime::Handle,
     sync::{Notify, oneshot},
     time::Instant,
 };
@@ -39,8 +41,11 @@ use tokio::{
 /// Held by the process that sends; the system takes it back when that ends, however it ends.
 const LOCK_NAME: &str = "sender.lock";
 
-/// Windows and tray are told of changes at most this often.
+/// Windows and tray are told of changes at most this often: what they are told is the whole outbox.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
+
+/// The same while there are many, from so many on.
+const MANY_TOLD_EVERY: (usize, Duration) = (100, Duration::from_millis(300));
 
 /// How often we look what another process wrote, and whether we may send.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -270,15 +275,14 @@ impl Outbox {
     /// Starts to send, once, where there is a tokio runtime.
     pub(crate) fn start(ports: &Arc<Ports>) {
         let outbox = &ports.outbox;
-        if tokio::runtime::Handle::try_current().is_err()
-            || outbox.closed.load(Ordering::Acquire)
-            || outbox.started.swap(true, Ordering::AcqRel)
-        {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if outbox.closed.load(Ordering::Acquire) || outbox.started.swap(true, Ordering::AcqRel) {
             return;
         }
         ports.tasks.spawn(run(Arc::clone(ports)));
         let weak = Arc::downgrade(ports);
-        let watch = std::thread::Builder::new().name("outbox".into()).spawn(|| watch(weak));
+        let watch =
+            std::thread::Builder::new().name("outbox".into()).spawn(|| watch(weak, runtime));
         match watch {
             Ok(watcher) => drop(outbox.watcher.set(watcher.thread().clone())),
             Err(_) => tracing::warn!("what other processes write to the outbox is not seen"),
@@ -491,16 +495,29 @@ impl Outbox {
         self.changed(ports);
     }
 
-    /// A credential came, or came back: what waits for one is tried now.
+    /// The keychain can be read: what waits for it is tried now.
+    pub(crate) fn keychain_is_back(&self, ports: &Ports) {
+        let now = Instant::now();
+        let mut any = false;
+        for item in &mut lock(&self.state).items {
+            if item.last_class == Some(Class::Keychain) {
+                item.at_once(now);
+                any = true;
+            }
+        }
+        if any {
+            self.bell.notify_one();
+            self.changed(ports);
+        }
+    }
+
+    /// A credential came, or came back, or the server answers again: what waits for this connection
+    /// is tried now.
     pub(crate) fn credential_changed(&self, ports: &Ports, connection: &str) {
         let now = Instant::now();
         let mut any = false;
         for item in &mut lock(&self.state).items {
-            let waits = matches!(
-                item.last_class,
-                Some(Class::Credential | Class::Forbidden | Class::Keychain | Class::NotThere)
-            ) || item.record.state == OutboxState::Blocked;
-            if item.record.connection == connection && waits {
+            if item.record.connection == connection {
                 item.at_once(now);
                 any = true;
             }
@@ -959,17 +976,19 @@ impl Outbox {
         lock(&self.state).find(record).is_some_and(|item| item.tries == 0)
     }
 
-    /// Tells that something changed, at most every [`TOLD_EVERY`].
+    /// Tells that something changed, though not too often.
     fn changed(&self, ports: &Ports) {
         let now = Instant::now();
         let later = {
             let mut state = lock(&self.state);
+            let many = state.items.len() >= MANY_TOLD_EVERY.0;
+            let every = if many { MANY_TOLD_EVERY.1 } else { TOLD_EVERY };
             match state.told_at {
-                Some(at) if now < at + TOLD_EVERY => {
+                Some(at) if now < at + every => {
                     if state.tell_pending {
                         return;
                     }
-                    Some(at + TOLD_EVERY)
+                    Some(at + every)
                 }
                 _ => {
                     state.told_at = Some(now);
@@ -979,7 +998,7 @@ impl Outbox {
         };
         if let Some(at) = later
             && let Some(ports) = self.shared()
-            && tokio::runtime::Handle::try_current().is_ok()
+            && Handle::try_current().is_ok()
         {
             lock(&self.state).tell_pending = true;
             let tasks = ports.tasks.clone();
@@ -1081,6 +1100,7 @@ impl Outbox {
             let mut new: Vec<OutboxRecord> = on_disk.into_values().collect();
             new.sort_by_key(|record| record.asked_at);
             items.extend(new.into_iter().map(|record| Item::new(record, Kept::OnDisk, None)));
+            items.sort_by_key(|item| item.record.asked_at);
             state.items = items;
         }
         let leaving: Vec<Leaving> =
@@ -1219,47 +1239,58 @@ async fn run(ports: Arc<Ports>) {
 
 /// Looks once a second what other processes wrote and whether this computer slept. A plain thread
 /// on plain time: a runtime that is busy or whose clock stands still does not matter to it.
-fn watch(ports: Weak<Ports>) {
+fn watch(ports: Weak<Ports>, runtime: Handle) {
     let mut looks = 0_u32;
     let mut clocks: Option<(std::time::Instant, Timestamp)> = None;
     loop {
         {
             let Some(ports) = ports.upgrade() else { return };
-            let outbox = &ports.outbox;
-            if outbox.is_closed() {
+            if ports.outbox.is_closed() {
                 return;
             }
             let now = (std::time::Instant::now(), ports.now());
-            if let Some(before) = clocks.replace(now) {
+            let jumped = clocks.replace(now).is_some_and(|before| {
                 let passed = now.0.duration_since(before.0);
                 let shown = now.1.duration_since(before.1);
                 let passed = jiff::SignedDuration::try_from(passed).unwrap_or_default();
-                let jump = (shown - passed).unsigned_abs();
-                if jump > CLOCK_JUMP {
-                    outbox.retry(&ports, None);
-                }
-            }
-            let merged = {
-                let _writing = lock(&outbox.writing);
-                outbox.merge(&ports)
-            };
-            let new = merged.is_some();
-            outbox.tell_merged(&ports, merged);
-            if new || !lock(&outbox.state).sends() {
-                outbox.bell.notify_one();
-            }
-            if looks.is_multiple_of(OFFER_AGAIN) {
-                let anything = {
-                    let state = lock(&outbox.state);
-                    !state.over.is_empty()
-                        || state.items.iter().any(|item| item.kept == Kept::InMemory)
-                };
-                if anything {
-                    outbox.offer_again(&ports);
-                }
+                (shown - passed).unsigned_abs() > CLOCK_JUMP
+            });
+            // What is told here starts tasks.
+            let _inside = runtime.enter();
+            // Without this thread nothing would take over from a sender that died, so it outlives
+            // a mistake of ours; no lock is left behind, and the next look begins anew.
+            let look = AssertUnwindSafe(|| look(&ports, jumped, looks.is_multiple_of(OFFER_AGAIN)));
+            if catch_unwind(look).is_err() {
+                tracing::error!("looking after the outbox failed; it is tried again");
             }
         }
         looks = looks.saturating_add(1);
         std::thread::park_timeout(if looks < LOOK_SOON.0 { LOOK_SOON.1 } else { LOOK_EVERY });
+    }
+}
+
+/// One look.
+fn look(ports: &Arc<Ports>, clock_jumped: bool, offer_again: bool) {
+    let outbox = &ports.outbox;
+    if clock_jumped {
+        outbox.retry(ports, None);
+    }
+    let merged = {
+        let _writing = lock(&outbox.writing);
+        outbox.merge(ports)
+    };
+    let new = merged.is_some();
+    outbox.tell_merged(ports, merged);
+    if new || !lock(&outbox.state).sends() {
+        outbox.bell.notify_one();
+    }
+    if offer_again {
+        let anything = {
+            let state = lock(&outbox.state);
+            !state.over.is_empty() || state.items.iter().any(|item| item.kept == Kept::InMemory)
+        };
+        if anything {
+            outbox.offer_again(ports);
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     ErrorCode, Failure, Secret,
     api::{ApiError, KeyList, PaletteClient, Priority},
     connection::{
-        Sees, SignInMethod,
+        IdentityView, Sees, SignInMethod,
         identity::{self, with_evidence},
         live::Live,
     },
@@ -338,29 +338,37 @@ impl Way {
     /// Whether a list of this credential would show the key: its owner's does, and one of somebody
     /// who sees every key. Who was shown it once may not be today.
     async fn sees(&self, ports: &Ports, record: &OutboxRecord, list: &KeyList) -> bool {
-        let Some(me) = self.live.identity() else { return false };
+        let known = self.live.identity();
+        let me = match &known {
+            Some(me) => me.clone(),
+            // There is no list of the last time to tell it.
+            None => match self.who(ports).await {
+                Some(me) => me,
+                None => return false,
+            },
+        };
         if !record.owner_uid.is_empty() && record.owner_uid == me.user_uid {
             return true;
         }
-        if with_evidence(
-            crate::connection::IdentityView { sees: Sees::OwnKeys, ..me },
-            &list.keys,
-            None,
-        )
-        .sees
-            == Sees::EveryKey
-        {
+        let evidence =
+            with_evidence(IdentityView { sees: Sees::OwnKeys, ..me.clone() }, &list.keys, None);
+        if evidence.sees == Sees::EveryKey {
             return true;
         }
+        let today = if known.is_some() { self.who(ports).await } else { Some(me) };
+        today.is_some_and(|me| me.sees == Sees::EveryKey)
+    }
+
+    /// Whom the credential acts as, asked anew.
+    async fn who(&self, ports: &Ports) -> Option<IdentityView> {
         match identity::identify(&self.client).await {
             Ok(me) => {
-                let every = me.sees == Sees::EveryKey;
-                self.live.identity_is(me);
-                every
+                self.live.identity_is(me.clone());
+                Some(me)
             }
             Err(error) => {
                 self.live.heard_refusal(ports, &error);
-                false
+                None
             }
         }
     }

@@ -59,6 +59,8 @@ async fn a_value_that_we_have_is_proved_to_be_refused() {
         let view = desk.keys.revoke_key(desk.act(&uid)).await.unwrap();
         let RevokeView::Confirmed { refused_at: Some(at), .. } = view else { panic!("{view:?}") };
         assert!((desk.sim.now().as_millisecond() - at).abs() < 5_000);
+        let line = desk.line(Act::Revoke);
+        assert!(line.detail.contains("Refused by Palette at "), "{}", line.detail);
     }
     let states = desk.list(false).await;
     assert_eq!(desk.select().await.state, ConnectionState::SignedIn, "only the value was refused");
@@ -378,4 +380,59 @@ async fn a_connection_stays_while_revocations_need_it_and_a_re_activation_withdr
     assert_eq!(desk.keys.outbox().items, []);
     assert!(desk.line(Act::Revoke).detail.starts_with("withdrawn"));
     desk.keys.remove_connection(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_key_that_signs_in_goes_last() {
+    let desk = Desk::user().await;
+    let own = desk.sim.user().api_key_uid;
+    for key in desk.sim.keys() {
+        if key.owner_uid == desk.sim.user().uid && key.uid != own {
+            desk.sim.remove_key(&key.uid);
+        }
+    }
+    // The only one it can be: known from now on.
+    desk.list(true).await;
+    let one = desk.created(&desk.new_key("one")).await.uid.unwrap();
+    let two = desk.created(&desk.new_key("two")).await.uid.unwrap();
+    let request = OutboxAddRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        action: OutboxAction::Revoke,
+        uids: vec![own.clone(), one.clone(), two.clone()],
+    };
+    desk.keys.add_to_outbox(request).await.unwrap();
+    let alone = async {
+        loop {
+            let items = desk.keys.outbox().items;
+            if items.len() == 1 && items[0].state == OutboxState::Blocked {
+                return items;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    let left = tokio::time::timeout(std::time::Duration::from_secs(20), alone).await.unwrap();
+    assert_eq!(left[0].key_uid, own, "its end nobody but another credential can confirm");
+    assert!([&own, &one, &two].into_iter().all(|uid| !desk.sim.key(uid).unwrap().active));
+    let puts = desk.sim.requests().into_iter().filter(|request| request.method == "PUT");
+    let puts: Vec<String> = puts.map(|request| request.path).collect();
+    assert!(puts.last().unwrap().contains(&own), "{puts:?}");
+}
+
+#[tokio::test]
+async fn a_deletion_without_a_server_is_written_down_by_the_known_name() {
+    let mut desk = Desk::admin().await;
+    let uid = desk.listed("homelab-sync").await.uid;
+    desk.sim.go_down().await;
+    let wrong = desk.keys.delete_key(delete(&desk, &uid, "homelab")).await.unwrap_err();
+    assert_eq!(wrong.code, ErrorCode::NameMismatch);
+    assert_eq!(desk.keys.outbox().items, []);
+    let failure = desk.keys.delete_key(delete(&desk, &uid, "homelab-sync")).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::OutcomeUnknown, "{}", failure.message);
+    assert!(desk.listed("homelab-sync").await.flags.contains(&Flag::Revoking));
+    desk.crash();
+    desk.sim.come_back().await.unwrap();
+    desk.keys.wake();
+    desk.drained().await;
+    assert_eq!(desk.sim.key(&uid), None);
 }

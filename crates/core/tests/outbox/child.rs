@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const TASK: &str = "PALETTE_KEYS_CHILD";
@@ -166,6 +166,7 @@ pub struct Child {
     process: std::process::Child,
     lines: Receiver<String>,
     said: Vec<String>,
+    panics: Arc<Mutex<Vec<String>>>,
 }
 
 impl Child {
@@ -184,9 +185,17 @@ impl Child {
             .env(TASK, serde_json::to_string(task).unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let panics = Arc::new(Mutex::new(Vec::new()));
+        let (errors, seen) = (process.stderr.take().unwrap(), Arc::clone(&panics));
+        std::thread::spawn(move || {
+            // Only the product's: a child that is cut off may well panic when it says so.
+            let ours = |line: &String| line.contains("panicked at crates/core/src");
+            let lines = BufReader::new(errors).lines().map_while(Result::ok);
+            lines.filter(ours).for_each(|line| seen.lock().unwrap().push(line));
+        });
         let out = BufReader::new(process.stdout.take().unwrap());
         let (send, lines) = channel();
         std::thread::spawn(move || {
@@ -198,7 +207,7 @@ impl Child {
                 }
             }
         });
-        Self { process, lines, said: Vec::new() }
+        Self { process, lines, said: Vec::new(), panics }
     }
 
     /// Lets a child go on that waits for it.
@@ -265,5 +274,9 @@ impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        let panics = self.panics.lock().unwrap();
+        if !std::thread::panicking() {
+            assert!(panics.is_empty(), "a thread of the product panicked: {panics:?}");
+        }
     }
 }
