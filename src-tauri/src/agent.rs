@@ -41,6 +41,8 @@ const QUITS_WITHIN: Duration = Duration::from_millis(2_500);
 const TRAY_APPEARS_WITHIN: Duration = Duration::from_secs(10);
 /// A panel that restarts is away for a moment; only then is the tray gone.
 const TRAY_COMES_BACK_WITHIN: Duration = Duration::from_secs(3);
+/// A window that has not started after this time never will.
+const STARTS_WITHIN: Duration = Duration::from_secs(15);
 /// The window hears events from its start on; its first answer goes before them.
 const AFTER_START: Duration = Duration::from_millis(50);
 /// A web process that dies more often than `MOST_REBUILDS` times in this time is not started again.
@@ -73,8 +75,9 @@ pub struct Agent {
     waiting: Mutex<Waiting>,
     rebuilds: Mutex<Vec<Instant>>,
     rebuilding: AtomicBool,
+    opening: AtomicBool,
     leaving: AtomicBool,
-    /// This is the program, not a test: it may be ended when quitting takes too long.
+    /// This is the program, not a test: quitting ends the process.
     is_program: AtomicBool,
 }
 
@@ -83,7 +86,8 @@ pub struct Agent {
 struct Waiting {
     started: bool,
     go: Option<GoView>,
-    quit_asked: bool,
+    /// Since when the person is to be asked whether to quit.
+    quit_asked: Option<Instant>,
 }
 
 impl Default for Agent {
@@ -98,6 +102,7 @@ impl Default for Agent {
             waiting: Mutex::default(),
             rebuilds: Mutex::default(),
             rebuilding: AtomicBool::new(false),
+            opening: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             is_program: AtomicBool::new(false),
         }
@@ -120,6 +125,14 @@ impl Agent {
         match self.notices.get() {
             Some(notices) => notices.paused_until(),
             None => *lock(&self.paused_until),
+        }
+    }
+
+    /// Does something unless it is being done already: two clicks open one window.
+    pub(crate) fn opening(&self, open: impl FnOnce()) {
+        if !self.opening.swap(true, Ordering::AcqRel) {
+            open();
+            self.opening.store(false, Ordering::Release);
         }
     }
 
@@ -263,7 +276,15 @@ pub fn asks_before_quitting<R: Runtime>(app: &AppHandle<R>) -> bool {
     let started = {
         let agent = app.state::<Agent>();
         let mut waiting = lock(&agent.waiting);
-        waiting.quit_asked = held.is_none() && !waiting.started;
+        if waiting.started {
+            waiting.quit_asked = None;
+        } else {
+            let asked = *waiting.quit_asked.get_or_insert_with(Instant::now);
+            // A page that never starts can ask nothing: meant again, it is meant.
+            if asked.elapsed() > STARTS_WITHIN {
+                return false;
+            }
+        }
         waiting.started
     };
     // Building a window waits for the main thread, on which this may run.
@@ -283,17 +304,18 @@ pub fn leave<R: Runtime>(app: &AppHandle<R>) {
     if agent.leaving.swap(true, Ordering::AcqRel) {
         return;
     }
-    if agent.is_program.load(Ordering::Acquire) {
-        std::thread::spawn(|| {
-            std::thread::sleep(QUITS_WITHIN);
-            tracing::warn!("quitting took too long and was cut short");
-            std::process::exit(0);
-        });
+    if !agent.is_program.load(Ordering::Acquire) {
+        return;
     }
+    std::thread::spawn(|| {
+        std::thread::sleep(QUITS_WITHIN);
+        tracing::warn!("quitting took too long and was cut short");
+        std::process::exit(0);
+    });
     app.exit(0);
 }
 
-/// This is the program itself: it may be ended when quitting takes too long.
+/// This is the program itself, not a test: quitting ends the process.
 pub fn is_program<R: Runtime>(app: &AppHandle<R>) {
     app.state::<Agent>().is_program.store(true, Ordering::Release);
 }
@@ -308,6 +330,9 @@ pub fn on_run_event<R: Runtime>(app: &AppHandle<R>, event: &RunEvent) {
                 api.prevent_exit();
             }
         }
+        // A click on the icon in the dock, with no window open.
+        #[cfg(target_os = "macos")]
+        RunEvent::Reopen { .. } => raise_elsewhere(app),
         RunEvent::Exit => app.state::<Clipboard>().clear_before_exit(),
         _ => {}
     }
@@ -321,7 +346,7 @@ pub fn window_started<R: Runtime>(app: &AppHandle<R>) {
         let agent = app.state::<Agent>();
         let mut waiting = lock(&agent.waiting);
         waiting.started = true;
-        (waiting.go.take(), std::mem::take(&mut waiting.quit_asked))
+        (waiting.go.take(), waiting.quit_asked.take().is_some())
     };
     if go.is_none() && !quit_asked {
         return;
@@ -332,7 +357,8 @@ pub fn window_started<R: Runtime>(app: &AppHandle<R>) {
         if let Some(go) = go {
             events::go(&app, go);
         }
-        if quit_asked {
+        // An unkept value is shown by the window itself.
+        if quit_asked && keys(&app).held_values().is_empty() {
             events::quit_asked(&app);
         }
     });

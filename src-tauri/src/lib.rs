@@ -118,8 +118,8 @@ pub fn open<R: Runtime>(
     Ok(())
 }
 
-/// Gives the app its state.
-fn prepare<R: Runtime>(
+/// Gives the app its state, without a window.
+pub fn prepare<R: Runtime>(
     app: &tauri::AppHandle<R>,
     keys: Arc<PaletteKeys>,
     demo_wanted: bool,

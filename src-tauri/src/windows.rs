@@ -23,6 +23,9 @@ const SIZE: &str = "main-size";
 /// It was said once that closing the window quits.
 const SAID_THAT_CLOSING_QUITS: &str = "said-that-closing-quits";
 
+/// A notice told on the way out is given so long, once in the life of an installation.
+const BEFORE_THE_END: Duration = Duration::from_millis(250);
+
 /// Opens the main window, or raises it.
 pub fn open_main<R: Runtime>(app: &AppHandle<R>, appearance: Appearance) -> tauri::Result<()> {
     if app.get_webview_window(MAIN).is_some() {
@@ -120,10 +123,12 @@ pub fn raise<R: Runtime>(app: &AppHandle<R>) {
         let _ = window.unminimize();
         let _ = window.show();
         let _ = window.set_focus();
-    } else if let Some(desk) = app.try_state::<Desk>()
-        && let Err(error) = open_main(app, desk.keys.settings().appearance)
-    {
-        tracing::error!("the main window could not be opened: {error}");
+    } else if let Some(desk) = app.try_state::<Desk>() {
+        app.state::<agent::Agent>().opening(|| {
+            if let Err(error) = open_main(app, desk.keys.settings().appearance) {
+                tracing::error!("the main window could not be opened: {error}");
+            }
+        });
     }
 }
 
@@ -187,6 +192,8 @@ fn say_that_closing_quits<R: Runtime>(app: &AppHandle<R>) {
         "Palette Keys has quit",
         "This desktop shows no tray icons, so closing the window ends the app.",
     );
+    // The app ends now; the notice has to be on its way before.
+    std::thread::sleep(BEFORE_THE_END);
 }
 
 fn remembered_size<R: Runtime>(app: &AppHandle<R>) -> Option<(f64, f64)> {

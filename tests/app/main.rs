@@ -39,6 +39,18 @@ struct Stage {
 
 impl Stage {
     fn open() -> Self {
+        let stage = Self::without_window();
+        palette_keys::windows::open_main(stage.app.handle(), Default::default())
+            .expect("the main window opens");
+        stage
+    }
+
+    /// The app as a start at login leaves it.
+    fn without_window() -> Self {
+        Self::with_keychain(Arc::new(MemoryKeychain::new()))
+    }
+
+    fn with_keychain(keychain: Arc<dyn SecretStore>) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let sim = tauri::async_runtime::block_on(palette_sim::start(SimOptions {
             rate_limit: false,
@@ -46,7 +58,6 @@ impl Stage {
         }))
         .expect("the simulator starts");
         let (store, notices) = Store::open(home.path()).expect("the store opens");
-        let keychain: Arc<dyn SecretStore> = Arc::new(MemoryKeychain::new());
         let keys = PaletteKeys::open(Parts {
             store,
             keychain,
@@ -58,7 +69,7 @@ impl Stage {
         let app = palette_keys::builder(mock_builder())
             .build(palette_keys::context())
             .expect("the app builds");
-        palette_keys::open(app.handle(), keys, false).expect("the main window opens");
+        palette_keys::prepare(app.handle(), keys, false).expect("the app has its state");
         Self { app, sim, _home: home }
     }
 
@@ -75,19 +86,18 @@ impl Stage {
     }
 
     fn connect(&self) -> String {
-        let view = call(
-            &self.main(),
-            "connect",
-            json!({
-                "opId": "connect-1",
-                "address": self.sim.origin(),
-                "signIn": { "method": "apiKey", "apiKey": self.sim.admin().api_key },
-                "name": "", "colour": "indigo", "caCertificate": null,
-                "proxy": { "kind": "none" }, "inMemoryOnly": false,
-            }),
-        )
-        .expect("the connection is made");
+        let view = call(&self.main(), "connect", self.as_admin()).expect("the connection is made");
         view["connection"]["id"].as_str().expect("an id").to_owned()
+    }
+
+    fn as_admin(&self) -> Value {
+        json!({
+            "opId": "connect-1",
+            "address": self.sim.origin(),
+            "signIn": { "method": "apiKey", "apiKey": self.sim.admin().api_key },
+            "name": "", "colour": "indigo", "caCertificate": null,
+            "proxy": { "kind": "none" }, "inMemoryOnly": false,
+        })
     }
 }
 

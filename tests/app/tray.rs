@@ -4,6 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, channel},
     },
     time::Duration,
@@ -15,7 +16,8 @@ use palette_keys::{
     views::{PauseRequest, QuitRequest},
 };
 use palette_keys_core::{
-    Failure,
+    Failure, Secret,
+    keychain::{BoxFuture, EntryName, KeychainError, KeychainView, MemoryKeychain, SecretStore},
     keys::list::ListRequest,
     tray::{TrayId, TrayItem},
 };
@@ -58,14 +60,19 @@ impl Notices for Told {
 }
 
 impl Stage {
-    /// An app that signed in, and whose window is gone.
-    fn without_window() -> (Self, String, Told) {
-        let stage = Self::open();
-        let connection = stage.connect();
-        stage.main().destroy().expect("the window goes");
+    /// An app that signed in and has no window.
+    fn signed_in() -> (Self, String, Told) {
+        Self::signed_in_with(Arc::new(MemoryKeychain::new()))
+    }
+
+    fn signed_in_with(keychain: Arc<dyn SecretStore>) -> (Self, String, Told) {
+        let stage = Self::with_keychain(keychain);
         let told = Told::default();
         stage.app.state::<Agent>().notices_by(Box::new(told.clone()));
-        (stage, connection, told)
+        let keys = Arc::clone(&stage.app.state::<Desk>().keys);
+        let request = serde_json::from_value(stage.as_admin()).expect("a request");
+        let entered = tauri::async_runtime::block_on(keys.connect(request)).expect("signed in");
+        (stage, entered.connection.id, told)
     }
 
     fn act(&self, id: &TrayId) {
@@ -110,7 +117,7 @@ fn revoke_of(items: &[TrayItem], uid: &str) -> Option<TrayId> {
 
 #[test]
 fn two_picks_revoke_a_key_without_a_window_and_one_undoes_it() {
-    let (stage, connection, told) = Stage::without_window();
+    let (stage, connection, told) = Stage::signed_in();
     let uid = stage.add_own("leaked");
     stage.refresh(&connection);
     assert!(stage.app.get_webview_window("main").is_none(), "there is no window");
@@ -132,7 +139,7 @@ fn two_picks_revoke_a_key_without_a_window_and_one_undoes_it() {
 
 #[test]
 fn a_vanished_key_does_nothing_but_say_so() {
-    let (stage, connection, told) = Stage::without_window();
+    let (stage, connection, told) = Stage::signed_in();
     let uid = stage.add_own("short-lived");
     stage.refresh(&connection);
     let old: Vec<TrayId> = acts(&stage.menu())
@@ -153,11 +160,11 @@ fn a_vanished_key_does_nothing_but_say_so() {
 }
 
 /// trust.md check 12, up to the server: between opening the menu and the click the list is
-/// reordered, renamed, shrunk and filled with equal names.
+/// renamed, shrunk and filled with equal names. The 200 cases are in core; these reach the server.
 #[test]
 fn an_old_entry_never_revokes_another_key() {
-    const CASES: usize = 200;
-    let (stage, connection, _) = Stage::without_window();
+    const CASES: usize = 60;
+    let (stage, connection, _) = Stage::signed_in();
     // A small generator with a fixed seed: the same cases in every run.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut pick = |below: usize| {
@@ -213,12 +220,12 @@ fn an_old_entry_never_revokes_another_key() {
     }
     println!("wrong key revoked {wrong}/{CASES}; right one {revoked}, gone {gone}");
     assert_eq!(wrong, 0);
-    assert!(revoked > 50 && gone > 10, "both happen: {revoked} revoked, {gone} gone");
+    assert!(revoked > 10 && gone > 3, "both happen: {revoked} revoked, {gone} gone");
 }
 
 #[test]
 fn renewing_from_the_tray_moves_the_end_by_thirty_days() {
-    let (stage, connection, told) = Stage::without_window();
+    let (stage, connection, told) = Stage::signed_in();
     let uid = stage.add_own("ci");
     stage.refresh(&connection);
     let renew = acts(&stage.menu())
@@ -235,7 +242,7 @@ fn renewing_from_the_tray_moves_the_end_by_thirty_days() {
 
 #[test]
 fn what_is_no_id_does_nothing() {
-    let (stage, connection, told) = Stage::without_window();
+    let (stage, connection, told) = Stage::signed_in();
     stage.refresh(&connection);
     stage.sim.clear_requests();
     for text in ["", "-revoke", "revoke:", "revoke:x", "revoke:x:../users/x", "quit:", "open\0"] {
@@ -260,7 +267,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 #[test]
 fn the_window_is_told_where_to_go_once_it_has_started() {
-    let (stage, connection, _) = Stage::without_window();
+    let (stage, connection, _) = Stage::signed_in();
     stage.act(&TrayId::NewKey { connection: connection.clone() });
     let heard = hear(&stage, "go");
     assert!(heard.recv_timeout(Duration::from_millis(200)).is_err(), "it has not started yet");
@@ -288,7 +295,7 @@ fn quitting_asks_only_when_something_is_open() {
     agent::quit(app, QuitRequest { anyway: true });
     assert!(agent::is_leaving(app));
 
-    let (idle, _, _) = Stage::without_window();
+    let (idle, _, _) = Stage::signed_in();
     idle.act(&TrayId::Quit);
     assert!(agent::is_leaving(idle.app.handle()), "nothing is open");
 }
@@ -313,9 +320,8 @@ fn the_agent_stays_only_with_a_tray_and_when_it_is_wanted() {
 
 #[test]
 fn without_tray_and_window_the_window_comes_back() {
-    let stage = Stage::open();
+    let (stage, _, _) = Stage::signed_in();
     agent::tray_host_is(stage.app.handle(), true);
-    stage.main().destroy().expect("the window goes");
     agent::tray_host_is(stage.app.handle(), false);
     std::thread::sleep(Duration::from_millis(500));
     assert!(stage.app.get_webview_window("main").is_none(), "a panel that restarts is back soon");
@@ -330,7 +336,7 @@ fn without_tray_and_window_the_window_comes_back() {
 
 #[test]
 fn notices_are_paused_and_resumed_from_menu_and_window() {
-    let (stage, _, told) = Stage::without_window();
+    let (stage, _, told) = Stage::signed_in();
     stage.act(&TrayId::Pause(palette_keys_core::tray::Pause::Hour));
     let until = told.until.lock().expect("no panic").expect("paused");
     let resume = acts(&stage.menu()).into_iter().find(|(id, _)| *id == TrayId::Resume);
@@ -343,7 +349,7 @@ fn notices_are_paused_and_resumed_from_menu_and_window() {
 
 #[test]
 fn a_dead_server_keeps_no_click_waiting_for_the_menu() {
-    let (stage, connection, _) = Stage::without_window();
+    let (stage, connection, _) = Stage::signed_in();
     let uid = stage.add_own("leaked");
     stage.refresh(&connection);
     stage.sim.set_fault(Matcher::any(), Fault::HangBeforeHandling, None);
@@ -353,4 +359,78 @@ fn a_dead_server_keeps_no_click_waiting_for_the_menu() {
     stage.menu();
     assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
     stage.sim.clear_faults();
+}
+
+/// A keychain whose prompt is not answered any more.
+#[derive(Default)]
+struct Prompting {
+    memory: MemoryKeychain,
+    unanswered: AtomicBool,
+}
+
+impl Prompting {
+    fn answer<'a, T: Send + 'a>(&self, answer: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+        match self.unanswered.load(Ordering::Acquire) {
+            true => Box::pin(std::future::pending()),
+            false => answer,
+        }
+    }
+}
+
+impl SecretStore for Prompting {
+    fn write(
+        &self,
+        entry: EntryName,
+        label: String,
+        value: Secret,
+    ) -> BoxFuture<'_, Result<(), KeychainError>> {
+        self.answer(self.memory.write(entry, label, value))
+    }
+
+    fn read(&self, entry: EntryName) -> BoxFuture<'_, Result<Secret, KeychainError>> {
+        self.answer(self.memory.read(entry))
+    }
+
+    fn remove(&self, entry: EntryName) -> BoxFuture<'_, Result<bool, KeychainError>> {
+        self.answer(self.memory.remove(entry))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), KeychainError>> {
+        self.answer(self.memory.probe())
+    }
+
+    fn view(&self) -> BoxFuture<'_, KeychainView> {
+        self.memory.view()
+    }
+}
+
+/// trust.md check 37, without a screen.
+#[test]
+fn an_unanswered_prompt_holds_up_neither_menu_nor_revocation_nor_quitting() {
+    let keychain = Arc::new(Prompting::default());
+    let (stage, connection, _) = Stage::signed_in_with(keychain.clone());
+    let keys = Arc::clone(&stage.app.state::<Desk>().keys);
+    let request = serde_json::from_value(create(&connection, "create-1", "kept")).expect("one");
+    tauri::async_runtime::block_on(keys.create_key(request)).expect("a key");
+    let leaked = stage.add_own("leaked");
+    stage.refresh(&connection);
+    keychain.unanswered.store(true, Ordering::Release);
+
+    let begun = std::time::Instant::now();
+    let menu = acts(&stage.menu());
+    let copy = menu.iter().find(|(id, _)| matches!(id, TrayId::Copy { .. })).expect("it is stored");
+    agent::clicked(stage.app.handle(), &copy.0.to_string());
+    let revoke = revoke_of(&stage.menu(), &leaked).expect("it is offered");
+    agent::clicked(stage.app.handle(), &revoke.to_string());
+    while stage.sim.key(&leaked).expect("a key").active {
+        assert!(begun.elapsed() < SOON, "the revocation waits for the prompt");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    println!("prompt unanswered: revoked after {:?}", begun.elapsed());
+    let begun = std::time::Instant::now();
+    agent::clicked(stage.app.handle(), "quit");
+    while !agent::is_leaving(stage.app.handle()) {
+        assert!(begun.elapsed() < SOON, "quitting waits for the prompt");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
