@@ -8,13 +8,72 @@ import { App } from "../src/lib/app.svelte";
 import { standIn } from "../src/lib/ipc";
 import "../src/styles/all";
 import { fakeHost, NOW, type Fault, type FakeOptions } from "./fake-host";
+import { tenantKeys } from "./fake-tenant";
 
 const asked = new URLSearchParams(location.search);
 const number = (name: string) => (asked.has(name) ? Number(asked.get(name)) : undefined);
 const began = performance.now();
 const now = () => NOW + (performance.now() - began);
 
+/** A record in each state there is, for `outbox=mixed`; only the first so many for `outbox=N`. */
+const records: NonNullable<FakeOptions["outbox"]> = [
+  {
+    keyUid: "66e844c44bab2337f20c7471",
+    askedAt: NOW - 95_000,
+    attempts: 3,
+    problem: {
+      code: "hostUnreachable",
+      message: "api.spectrocloud.com could not be reached.",
+      details: null,
+    },
+    nextTryAt: NOW + 40_000,
+  },
+  {
+    keyUid: tenantKeys()[1]?.uid,
+    askedAt: NOW - 3_600_000,
+    attempts: 7,
+    state: "blocked",
+    problem: {
+      code: "unauthorized",
+      message: "Palette no longer takes the sign-in of acme, so the revocation was not sent.",
+      details: {
+        status: 401,
+        serverCode: "InvalidCredentials",
+        serverMessage: "authentication failed",
+        reference: "5b1f0c9e-42",
+      },
+    },
+    nextTryAt: NOW + 840_000,
+  },
+  { keyUid: tenantKeys()[3]?.uid, askedAt: NOW - 4_000, attempts: 1, state: "accepted" },
+  {
+    keyUid: tenantKeys()[8]?.uid,
+    action: "delete",
+    askedAt: NOW - 86_400_000,
+    recorded: false,
+    attempts: 2,
+    problem: { code: "serverFault", message: "Palette had a fault of its own.", details: null },
+    nextTryAt: NOW + 200_000,
+  },
+];
+const outbox = asked.get("outbox") === "mixed" ? records : records.slice(0, number("outbox") ?? 0);
+
 const host = fakeHost({
+  outbox,
+  damaged: asked.has("damaged")
+    ? ["A record of 20 Nov was written by a newer Palette Keys. It is kept as it is."]
+    : [],
+  sentElsewhere: asked.has("elsewhere"),
+  background: asked.has("bare")
+    ? {
+        trayHost: false,
+        noticeHost: null,
+        loginProblem: "This desktop has no folder for programs that start at login.",
+      }
+    : asked.has("paused")
+      ? { pausedUntil: NOW + 3_600_000 }
+      : {},
+  sends: asked.has("sends") ? number("sends") : 120,
   size: number("size"),
   keys: asked.has("empty") ? [] : undefined,
   person: (asked.get("person") ?? "admin") as FakeOptions["person"],
@@ -50,3 +109,10 @@ mount(AppWindow, { target: document.body, props: { app } });
 Object.assign(window, { app, host });
 const route = asked.get("route");
 if (route) setTimeout(() => app.go({ kind: route as "keys" }), 50);
+const dialog = asked.get("dialog");
+if (dialog) setTimeout(() => app.dialogs.open({ kind: dialog as "outbox" }), 300);
+const focused = asked.get("key");
+if (focused)
+  setTimeout(() => void app.goTo({ kind: "key", connection: "acme", uid: focused }), 200);
+const scroll = number("scroll");
+if (scroll) setTimeout(() => document.querySelector(".sections")?.scrollTo(0, scroll), 400);

@@ -163,7 +163,15 @@ describe("Settings", () => {
   it("has its sections and saves a change at once", async () => {
     await open({ kind: "settings" });
     await screen.findByRole("heading", { level: 1, name: "Settings" });
-    for (const name of ["Appearance", "Keys", "Clipboard", "Connections", "Diagnostics", "About"]) {
+    for (const name of [
+      "Appearance",
+      "Keys",
+      "Clipboard",
+      "Background",
+      "Connections",
+      "Diagnostics",
+      "About",
+    ]) {
       screen.getByRole("region", { name });
     }
     await user.click(screen.getByRole("radio", { name: "Dark" }));
@@ -188,6 +196,75 @@ describe("Settings", () => {
     await screen.findByText("Type a whole number of seconds from 10 to 300.");
     expect(seconds.getAttribute("aria-invalid")).toBe("true");
     expect(sent("save_settings")).toHaveLength(0);
+  });
+
+  it("has its section about the background", async () => {
+    await open({ kind: "settings" });
+    const section = within(await screen.findByRole("region", { name: "Background" }));
+    for (const [name, setting, was] of [
+      ["Start at login", "startAtLogin", false],
+      ["Close to tray", "closeToTray", true],
+      ["Weekly digest", "weeklyDigest", true],
+    ] as const) {
+      const box = section.getByRole<HTMLInputElement>("checkbox", { name });
+      expect(box.checked).toBe(was);
+      await user.click(box);
+      await waitFor(() => expect(host.settings[setting]).toBe(!was));
+      expect(box.checked).toBe(!was);
+    }
+    const days = section.getByRole("textbox", { name: "Days before the end" });
+    await user.clear(days);
+    await user.type(days, "60, 400{Tab}");
+    await section.findByText(/from 1 to 365/u);
+    await user.clear(days);
+    await user.type(days, "7 60{Tab}");
+    await waitFor(() => expect(host.settings.noticeDays).toEqual([60, 7]));
+
+    const pause = within(section.getByRole("group", { name: "Pause notices" }));
+    await user.click(pause.getByRole("button", { name: "1 hour" }));
+    await pause.findByText(/^Paused until \d\d:\d\d$/u);
+    expect(host.background.pausedUntil).toBe(NOW + 3_600_000);
+    await user.click(pause.getByRole("button", { name: "Resume" }));
+    await pause.findByText("Not paused");
+    await user.click(pause.getByRole("button", { name: "Until tomorrow" }));
+    const until = new Date(host.background.pausedUntil ?? 0);
+    expect([until.getDate() - new Date(NOW).getDate(), until.getHours()]).toEqual([1, 8]);
+
+    await user.click(section.getByRole("checkbox", { name: "Notices" }));
+    await waitFor(() => expect(section.queryByRole("group")).toBeNull());
+    expect(await violations()).toEqual([]);
+  });
+
+  it("goes back to what is saved when a change is refused", async () => {
+    await open({ kind: "settings" });
+    const box = await screen.findByRole<HTMLInputElement>("checkbox", { name: "Start at login" });
+    host.fail("save_settings", { code: "storeFailed", message: "Disk full." });
+    await user.click(box);
+    await screen.findByText("Disk full.");
+    await waitFor(() => expect(box.checked).toBe(false));
+  });
+
+  it("says what the desktop lacks, and follows it", async () => {
+    await open(
+      { kind: "settings" },
+      { background: { trayHost: false, noticeHost: null, loginProblem: "No such folder here." } },
+    );
+    await screen.findByText("No tray here: closing quits.");
+    screen.getByText("The desktop shows no tray");
+    screen.getByText("Nothing here shows notices");
+    screen.getByText("No such folder here.");
+    const login = screen.getByRole<HTMLInputElement>("checkbox", { name: "Start at login" });
+    expect(login.disabled).toBe(true);
+    host.emit("background", { ...host.background, trayHost: true, noticeHost: "GNOME Shell" });
+    await screen.findByText("The desktop shows the tray");
+    await screen.findByText("GNOME Shell shows notices");
+    expect(screen.queryByText("No tray here: closing quits.")).toBeNull();
+  });
+
+  it("offers the weekly digest to admins only", async () => {
+    await open({ kind: "settings" }, { person: "user" });
+    await screen.findByRole("checkbox", { name: "Notices" });
+    expect(screen.queryByRole("checkbox", { name: "Weekly digest" })).toBeNull();
   });
 
   it("tries the keychain when asked", async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { ErrorView, Settings } from "../ipc";
-import { NUMBERS, readNumber, SettingsForm } from "./settingsForm.svelte";
+import { NUMBERS, readDays, readNumber, SettingsForm } from "./settingsForm.svelte";
 
 let settings: Settings;
 let failure: ErrorView | null;
@@ -49,7 +49,52 @@ describe("a number", () => {
   });
 });
 
+describe("the days before a key's end", () => {
+  it.each([
+    ["30, 14, 7, 3, 1", [30, 14, 7, 3, 1]],
+    ["1 3;7", [7, 3, 1]],
+    ["7, 7, 365", [365, 7]],
+    [" ", []],
+  ])("%j is taken, in its order and each once", (typed, value) => {
+    expect(readDays(typed)).toEqual({ value });
+  });
+
+  it.each(["0", "366", "7, ten", "-1", "1.5", "1e2", "7,,x"])("%j is refused", (typed) => {
+    expect(readDays(typed)).toEqual({
+      error: "Type whole numbers of days from 1 to 365, with commas between.",
+    });
+  });
+
+  it("are ten at most", () => {
+    expect(readDays("1,2,3,4,5,6,7,8,9,10,11")).toEqual({ error: "At most 10 of them." });
+    expect(readDays("1,2,3,4,5,6,7,8,9,10,10")).toHaveProperty("value");
+  });
+
+  it("are saved once they are right", async () => {
+    const shown = form();
+    expect(shown.typedDays).toBe("30, 14, 7, 3, 1");
+    shown.typedDays = "30, x";
+    await shown.setDays();
+    expect(shown.errors.noticeDays).toContain("from 1 to 365");
+    expect(save).not.toHaveBeenCalled();
+    shown.typedDays = "2 5";
+    await shown.setDays();
+    expect(save).toHaveBeenCalledWith({ ...settings, noticeDays: [5, 2] });
+    expect([shown.typedDays, shown.saved]).toEqual(["5, 2", "noticeDays"]);
+    failure = { code: "settingInvalid", message: "Not that.", details: null };
+    shown.typedDays = "9";
+    await shown.setDays();
+    expect(shown.errors.noticeDays).toBe("Not that.");
+  });
+});
+
 describe("the form", () => {
+  it("saves what is on or off", async () => {
+    await form().setFlag("startAtLogin", true);
+    expect(save).toHaveBeenCalledWith(expect.objectContaining({ startAtLogin: true }));
+    expect(settings.startAtLogin).toBe(true);
+  });
+
   it("saves one change at once and ticks it", async () => {
     const shown = form();
     shown.typed.leadDays = "21";
