@@ -53,6 +53,9 @@ impl Desk {
         stage.wait_for_window(TITLE).await;
         let there = within(PATIENCE, async || (!stage.web_processes().is_empty()).then_some(()));
         assert!(there.await.is_some(), "no web process comes");
+        // Until it has loaded its page: WebKitGTK 2.50 aborts the whole program when a web process
+        // ends before it has said its number.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
     }
 
     /// Waits for the request that takes this key out of service, and gives the time to it in

@@ -479,6 +479,14 @@ impl Locator {
         .await;
     }
 
+    /// Clicks it when that ends the program: the driver's answer may be lost with it.
+    pub async fn click_to_end(&self) {
+        self.wait_enabled().await;
+        let element = self.element().await;
+        let path = format!("/element/{}/click", id(&element));
+        let _ = self.page.session.post(&path, json!({})).await;
+    }
+
     /// The middle of it, for [`Page::click_at`].
     pub async fn place(&self) -> (u32, u32) {
         let element = self.element().await;
