@@ -291,7 +291,7 @@ describe("in the list and the details", () => {
     expect(screen.getByRole("progressbar", { name: "Revoking" }).ariaValueNow ?? "1").toBe("1");
     await user.click(screen.getByRole("button", { name: "Stop" }));
     await toast("Revoked 1 of 2 keys.");
-    await toast("Stopped: 1 key left as they were.");
+    await toast("Stopped: 1 key left as it was.");
     expect(host.outbox.items).toEqual([]);
   });
 });

@@ -575,7 +575,7 @@ export class Keys {
         : "",
       trying.length > 0 ? `Not confirmed yet, still trying: ${names(trying)}.` : "",
       lost.length > 0 ? `Not known: ${listed(lost)}.` : "",
-      stopped.length > 0 ? `Stopped: ${count(stopped.length, "key")} left as they were.` : "",
+      stopped.length > 0 ? untouchedWords(stopped.length) : "",
     ].filter((line) => line !== "");
     const back = done.flatMap(({ after }) => (after?.status === "revoked" ? [after] : []));
     const again = () => {
@@ -649,7 +649,9 @@ export class Keys {
           ? [`${count(ended.length, "key")} of these ended meanwhile and need a renewal as well.`]
           : []),
         ...(open.length > 0
-          ? [`${count(open.length, "revocation")} of these not confirmed yet: withdrawn.`]
+          ? [
+              `${count(open.length, "revocation")} not confirmed yet ${open.length === 1 ? "is" : "are"} withdrawn.`,
+            ]
           : []),
       ],
       action: keys.length === 1 ? "Re-activate" : `Re-activate ${keys.length} keys`,
@@ -851,7 +853,7 @@ export class Keys {
       worked === asked
         ? `${did} ${count(worked, "key")}.`
         : `${did} ${worked} of ${count(asked, "key")}.`;
-    const left = untouched > 0 ? `Stopped: ${count(untouched, "key")} left as they were.` : null;
+    const left = untouched > 0 ? untouchedWords(untouched) : null;
     const failed = failure
       ? `Not ${done}: ${outcome.failed.map(({ key }) => short(key.name)).join(", ")}. ${failure.problem.message}`
       : null;
@@ -910,6 +912,10 @@ export function aboutRecord({ action, connection, uid }: Target): string {
 /** The proof, in words. */
 export function refused(at: number): string {
   return `Refused by Palette at ${clockToSecond(at)}.`;
+}
+
+function untouchedWords(keys: number): string {
+  return `Stopped: ${count(keys, "key")} left as ${keys === 1 ? "it was" : "they were"}.`;
 }
 
 function listed(keys: readonly KeyView[]): string {
