@@ -449,7 +449,8 @@ mod tests {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod on_a_bus {
     use std::{
         collections::HashMap,
