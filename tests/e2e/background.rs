@@ -175,12 +175,13 @@ async fn a_revocation_survives_a_kill() {
         if down {
             desk.sim().go_down().await;
         }
-        desk.pick_revoke(&tray, name).await;
-        // Recorded, that is what the menu says; with a network it may be confirmed as well.
-        let _ = within(Duration::from_secs(2), async || {
-            tray.menu().await.find(&["not confirmed yet"]).map(|_| ())
-        })
-        .await;
+        let began = desk.pick_revoke(&tray, name).await;
+        // Killed when the menu has said that it is on record; with a network, a moment after the pick.
+        if down {
+            tray.entry(&["1 revocation not confirmed yet", name]).await;
+        } else {
+            desk.wait_on_wire(&desk.key(name).uid, began).await;
+        }
         desk.stage.crash().await;
         if down {
             assert!(desk.key(name).active);
