@@ -26,8 +26,11 @@ fn task(desk: &Desk, folder: &Path, how: How, uids: &[String]) -> Task {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_every_system_call_nothing_acknowledged_is_lost() {
-    let desk = Desk::new(400).await;
-    let mut uids = desk.targets.iter();
+    let desk = Desk::new(40).await;
+    // Long enough under way that a person is told before it is confirmed, in every run.
+    desk.sim.set_fault(Matcher::method("PUT"), Fault::DelayMs(300), None);
+    // Each run has a folder of its own, so a key may be had again.
+    let mut uids = desk.targets.iter().cycle();
     let logs = tempfile::tempdir().unwrap();
     let log = logs.path().join("log");
 
@@ -63,6 +66,7 @@ async fn killed_at_every_system_call_nothing_acknowledged_is_lost() {
     for point in &chosen {
         let (folder, uid) = (desk.copy(), uids.next().unwrap().clone());
         let revoke = task(&desk, folder.path(), How::Single, std::slice::from_ref(&uid));
+        desk.sim.edit_key_directly(&uid, |key| key.active = true);
         let inject = format!("inject={}:signal=KILL:when={}", point.name, point.number);
         let disturbed = wrapper(&log, &["-e", &format!("trace={}", point.name), "-e", &inject]);
         let mut child = Child::spawn_under(&disturbed, &revoke);
