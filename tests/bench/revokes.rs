@@ -8,7 +8,7 @@ use palette_sim::{Recorded, Seed, SimOptions};
 use crate::{
     desk::{Desk, name},
     figures::Figure,
-    harness::{containing, within},
+    harness::{containing, now, within},
 };
 
 const KEYS: usize = 200;
@@ -44,7 +44,7 @@ pub async fn measure() -> Vec<Figure> {
     tokio::time::sleep(Duration::from_secs(8)).await;
     selection.role("button", "Revoke").click().await;
     let question = page.role("alertdialog", containing("Revoke "));
-    let began = Timestamp::now();
+    let began = now();
     question.role("button", containing("Revoke ")).click().await;
     let middle = within(Duration::from_secs(60), async || {
         (puts(&desk, began).len() >= KEYS / 2).then_some(())

@@ -59,6 +59,7 @@ impl Menu {
 
 #[zbus::interface(name = "com.canonical.dbusmenu")]
 impl Menu {
+    #[allow(clippy::type_complexity, reason = "the protocol says so")]
     fn get_layout(
         &self,
         _parent: i32,

@@ -64,6 +64,12 @@ pub async fn within<T>(time: Duration, mut look: impl AsyncFnMut() -> Option<T>)
     }
 }
 
+/// The computer's own clock, for what is measured from outside the app.
+#[allow(clippy::disallowed_methods, reason = "the tests stand outside of the app and its clock")]
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 /// Where cargo builds; screenshots and the pages of failed tests go there.
 pub fn target() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp has a parent").to_owned()

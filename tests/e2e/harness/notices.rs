@@ -12,7 +12,7 @@ use zbus::{
     zvariant::{OwnedValue, Value},
 };
 
-use super::{PATIENCE, Stage, tray::session_bus, within};
+use super::{PATIENCE, Stage, now, tray::session_bus, within};
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
@@ -104,7 +104,7 @@ impl Service {
             Some(Value::Str(text)) => text.to_string(),
             _ => String::new(),
         };
-        let at = Timestamp::now();
+        let at = now();
         arrived.push(Notice { id, app: app_name, summary, body, actions, desktop_entry, at });
         id
     }

@@ -20,7 +20,7 @@ use zbus::{
     zvariant::{ObjectPath, OwnedValue, Structure, Value},
 };
 
-use super::{PATIENCE, Stage, eventually, within};
+use super::{PATIENCE, Stage, eventually, now, within};
 
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 const WATCHER_PATH: &str = "/StatusNotifierWatcher";
@@ -341,7 +341,7 @@ impl TrayItem {
 
     /// Chooses the entry with this id, whatever it is by now.
     pub async fn click(&self, id: i32) -> Timestamp {
-        let before = Timestamp::now();
+        let before = now();
         self.send_event(id, "clicked").await;
         before
     }
@@ -363,7 +363,7 @@ impl TrayItem {
 
     async fn event(&self, id: i32, kind: &str) -> zbus::Result<zbus::Message> {
         let nothing = Value::from(0_i32);
-        let at = u32::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let at = u32::try_from(now().as_second()).unwrap_or_default();
         self.call_menu("Event", &(id, kind, nothing, at)).await
     }
 
