@@ -369,6 +369,11 @@ pub fn window_gone<R: Runtime>(app: &AppHandle<R>) {
     lock(&app.state::<Agent>().waiting).started = false;
 }
 
+/// The main window's page runs.
+pub fn has_started<R: Runtime>(app: &AppHandle<R>) -> bool {
+    lock(&app.state::<Agent>().waiting).started
+}
+
 /// Opens or raises the window and shows something in it.
 fn go<R: Runtime>(app: &AppHandle<R>, view: GoView) {
     let started = {

@@ -143,9 +143,12 @@ mod linux {
         })?;
         Ok(format!(
             "[Desktop Entry]\nType=Application\nName=Palette Keys\n\
-             Comment=API keys of Spectro Cloud Palette\nExec={} --hidden\nIcon=palette-keys\n\
-             Terminal=false\nStartupNotify=false\nX-GNOME-Autostart-enabled=true\n",
-            quoted(command)
+             Comment=API keys of Spectro Cloud Palette\nExec={} --hidden\nTryExec={}\n\
+             Icon=palette-keys\nTerminal=false\nStartupNotify=false\n\
+             X-GNOME-Autostart-enabled=true\n",
+            quoted(command),
+            // Without the program (removed, say) the entry is none.
+            command.replace('\\', "\\\\")
         ))
     }
 
@@ -196,6 +199,7 @@ mod tests {
         let text = read().unwrap();
         assert!(text.starts_with("[Desktop Entry]\n"), "{text}");
         assert!(text.contains("\nExec=\"/opt/a b/palette-keys\" --hidden\n"), "{text}");
+        assert!(text.contains("\nTryExec=/opt/a b/palette-keys\n"), "{text}");
         set(&folder, Path::new("/usr/bin/palette-keys"), true, false).unwrap();
         assert!(read().unwrap().contains("Exec=\"/usr/bin/palette-keys\" --hidden"));
         let left = set(&folder, Path::new("/usr/bin/palette-keys"), false, false).unwrap_err();

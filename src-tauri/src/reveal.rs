@@ -88,6 +88,11 @@ pub fn open<R: Runtime>(app: &AppHandle<R>, value: RevealedValue) -> Result<(), 
     Ok(())
 }
 
+/// The page runs: it has taken the value, or there is none to take.
+pub fn has_started<R: Runtime>(app: &AppHandle<R>) -> bool {
+    app.state::<Shown>().lock().as_ref().is_none_or(|value| value.taken)
+}
+
 /// Destroys the window and forgets the value.
 pub fn close<R: Runtime>(app: &AppHandle<R>) {
     app.state::<Shown>().forget();

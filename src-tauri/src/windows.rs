@@ -26,6 +26,9 @@ const SAID_THAT_CLOSING_QUITS: &str = "said-that-closing-quits";
 /// A notice told on the way out is given so long, once in the life of an installation.
 const BEFORE_THE_END: Duration = Duration::from_millis(250);
 
+/// A page that has not started after this time never will.
+const STARTS_WITHIN: Duration = Duration::from_secs(10);
+
 /// Opens the main window, or raises it.
 pub fn open_main<R: Runtime>(app: &AppHandle<R>, appearance: Appearance) -> tauri::Result<()> {
     if app.get_webview_window(MAIN).is_some() {
@@ -169,11 +172,37 @@ pub fn on_event<R: Runtime>(window: &Window<R>, event: &WindowEvent) {
             }
             remember_size(window);
             crate::reveal::close(app);
+            if !agent::has_started(app) {
+                api.prevent_close();
+                close_once(window, agent::has_started);
+            }
+        }
+        (REVEAL, WindowEvent::CloseRequested { api, .. }) if !crate::reveal::has_started(app) => {
+            api.prevent_close();
+            close_once(window, crate::reveal::has_started);
         }
         (MAIN, WindowEvent::Destroyed) => agent::window_gone(app),
         (REVEAL, WindowEvent::Destroyed) => app.state::<crate::reveal::Shown>().forget(),
         _ => {}
     }
+}
+
+/// Hides a window and destroys it once its page has started. WebKitGTK 2.50 ends the whole app when
+/// a window goes whose web process has not yet reported its number ("readPIDFromPeer").
+fn close_once<R: Runtime>(window: &Window<R>, has_started: fn(&AppHandle<R>) -> bool) {
+    let _ = window.hide();
+    let window = window.clone();
+    tauri::async_runtime::spawn(async move {
+        let app = window.app_handle();
+        let began = std::time::Instant::now();
+        while !has_started(app) && began.elapsed() < STARTS_WITHIN {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // It may have been asked for again meanwhile.
+        if !window.is_visible().unwrap_or(false) {
+            let _ = window.destroy();
+        }
+    });
 }
 
 /// Once, and only to somebody who wants the tray and has none.

@@ -11,6 +11,7 @@
     clippy::expect_used,
     reason = "a failed expectation is a failed test"
 )]
+#![allow(clippy::print_stdout, reason = "what was measured is printed")]
 
 mod panel;
 mod root;
