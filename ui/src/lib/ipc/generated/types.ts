@@ -1015,7 +1015,7 @@ export type ChangedKeyView = {
 key: KeyView, };
 
 /**
- * How a revocation ended. Failures before anything was sent are errors instead.
+ * How a revocation stands after its first try. An error means that none was taken.
  */
 export type RevokeView = { "kind": "confirmed", 
 /**
