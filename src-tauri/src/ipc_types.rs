@@ -63,7 +63,14 @@ fn command_table(config: &ts_rs::Config) -> String {
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| word.starts_with(char::is_uppercase) && *word != "Array")
         .collect();
-    names.extend(["ConnectionRequest", "ClipboardView", "HeldView", "OutboxEndView", "GoView", "KeysChangedView"]);
+    names.extend([
+        "ConnectionRequest",
+        "ClipboardView",
+        "HeldView",
+        "OutboxEndView",
+        "GoView",
+        "KeysChangedView",
+    ]);
     names.sort_unstable();
     names.dedup();
     format!(

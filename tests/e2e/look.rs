@@ -264,7 +264,7 @@ async fn trouble(theme: Theme) {
     let fault = Fault::error(500, "InternalServerError", "Something went wrong");
     scene.sim().set_fault(state, fault, None);
     scene.look_at("ci-prod").await.role("button", "Revoke").click().await;
-    scene.told("Could not confirm the revocation of ci-prod.").await;
+    scene.told("Could not confirm the revocation of ci-prod; still trying.").await;
     scene.search("").await;
     look(page, theme, "revoking").await;
     quiet(page).await;

