@@ -276,6 +276,31 @@ impl ApiError {
         }
     }
 
+    /// The same for something that goes on being tried: what happened, and what a person could
+    /// mend. That it is not confirmed, and when it is tried next, is said beside it.
+    pub fn failure_while_trying(&self) -> Failure {
+        let last = match self {
+            Self::Unconfirmed(last) => last,
+            other => other,
+        };
+        let (mut message, next) = last.words();
+        let next = match last {
+            Self::NotSignedIn => "Sign in.",
+            Self::HostUnreachable(_) => "Check your network, VPN and the address.",
+            Self::ConnectionLost(_) | Self::TimedOut(_) => "Check your network.",
+            Self::RateLimited(..)
+            | Self::ServerFault(_)
+            | Self::AnswerUnreadable(_)
+            | Self::Internal(_) => "",
+            _ => next,
+        };
+        if !next.is_empty() {
+            message.push(' ');
+            message.push_str(next);
+        }
+        Failure { message, ..self.failure() }
+    }
+
     /// What was and was not changed.
     fn effect(&self) -> &'static str {
         let Some(exchange) = self.exchange() else { return "" };
@@ -434,5 +459,39 @@ fn tls_words(host: &str, problem: TlsProblem) -> (String, &'static str) {
             format!("No secure connection could be agreed on with {host}."),
             "Check the address and the port.",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_by_itself_asks_nobody_to_try_again() {
+        let exchange = || Exchange {
+            host: "palette.example".into(),
+            asked: Asked::Change,
+            sent: Sent::Unknown,
+            details: None,
+        };
+        let passing = [
+            ApiError::HostUnreachable(exchange()),
+            ApiError::ConnectionLost(exchange()),
+            ApiError::TimedOut(exchange()),
+            ApiError::ServerFault(exchange()),
+            ApiError::RateLimited(exchange(), None),
+            ApiError::AnswerUnreadable(exchange()),
+        ];
+        for error in passing {
+            let asked = error.failure();
+            assert!(asked.message.to_lowercase().contains("try again"), "{}", asked.message);
+            let repeated = ApiError::Unconfirmed(Box::new(error.clone()));
+            for error in [error, repeated] {
+                let told = error.failure_while_trying();
+                assert!(!told.message.to_lowercase().contains("try"), "{}", told.message);
+                assert!(told.message.contains("palette.example"), "{}", told.message);
+                assert_eq!(told.code, asked.code);
+            }
+        }
     }
 }

@@ -52,7 +52,7 @@ impl Miss {
     }
 
     fn of(error: &ApiError) -> Self {
-        Self::new(Class::of(error), error.failure())
+        Self::new(Class::of(error), error.failure_while_trying())
     }
 }
 
