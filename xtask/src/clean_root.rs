@@ -8,7 +8,15 @@ use std::{
     time::Duration,
 };
 
-use crate::{Outcome, command::Step, system, workspace::Workspace};
+use crate::{
+    Outcome,
+    command::{Ended, Step},
+    system,
+    workspace::Workspace,
+};
+
+/// What the script says when apt's mirror does not answer.
+const NO_MIRROR_SAID: &str = "xtask: the mirror does not answer";
 
 /// An archive older than this is made anew: the release has got newer packages since.
 const FRESH: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -21,7 +29,7 @@ pub fn impossible() -> Option<String> {
     if System::here().is_none() {
         return Some("this is neither Debian nor Ubuntu".into());
     }
-    let own_mounts = ["--mount", "--pid", "--fork", "true"];
+    let own_mounts = ["--mount", "--pid", "--fork", "mount", "-t", "proc", "proc", "/proc"];
     match Step::new("unshare", &own_mounts).quiet().run() {
         Ok(ended) if ended.ok => None,
         _ => Some("this computer or container does not allow `unshare --mount --pid`".into()),
@@ -64,9 +72,23 @@ fn configured_mirror(codename: &str) -> Option<String> {
         .map(|(site, _)| site.trim_end_matches('/').to_owned())
 }
 
+/// Why there is no root.
+pub enum Trouble {
+    /// The mirror of the release does not answer: nothing is told about the package.
+    NoMirror(String),
+    /// Anything else; that what the package depends on cannot be installed, for instance.
+    Failed(String),
+}
+
+impl From<String> for Trouble {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
+}
+
 /// The archive of a clean root with all that the package depends on, and nothing else.
-pub fn with(workspace: &Workspace, deb: &Path) -> Outcome<PathBuf> {
-    let system = System::here().ok_or("This is neither Debian nor Ubuntu.")?;
+pub fn with(workspace: &Workspace, deb: &Path) -> Result<PathBuf, Trouble> {
+    let system = System::here().ok_or_else(|| "This is neither Debian nor Ubuntu.".to_owned())?;
     let folder = workspace.target.join("clean-root");
     fs::create_dir_all(&folder).map_err(|e| format!("{} cannot be made: {e}", folder.display()))?;
     let depends = Step::new("dpkg-deb", &["--field", &word(deb), "Depends"]).output()?;
@@ -77,7 +99,7 @@ pub fn with(workspace: &Workspace, deb: &Path) -> Outcome<PathBuf> {
     if fresh(&archive) {
         return Ok(archive);
     }
-    let base = base(&folder, &system)?;
+    let base = base(&folder, &system).map_err(Trouble::NoMirror)?;
     println!("A root with what the package depends on: {depends}");
     let root = folder.join("depends");
     unpack(&base, &root)?;
@@ -92,12 +114,19 @@ pub fn with(workspace: &Workspace, deb: &Path) -> Outcome<PathBuf> {
          printf '#!/bin/sh\\nexit 101\\n' > '{root}/usr/sbin/policy-rc.d'
          chmod 755 '{root}/usr/sbin/policy-rc.d'
          export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-         chroot '{root}' apt-get -q update
+         chroot '{root}' apt-get -q update || {{ echo '{NO_MIRROR_SAID}'; exit 1; }}
          chroot '{root}' apt-get -q -o DPkg::Options::=--force-unsafe-io satisfy --yes --no-install-recommends '{depends}'",
         root = word(&root),
         fetched = word(&fetched),
     );
-    apart(&script)?;
+    let ended = run_apart(&script)?;
+    if !ended.ok {
+        let message = last_lines(&ended.text);
+        return Err(match ended.text.contains(NO_MIRROR_SAID) {
+            true => Trouble::NoMirror(message),
+            false => Trouble::Failed(message),
+        });
+    }
     pack(&root, &archive)?;
     Ok(archive)
 }
@@ -123,14 +152,19 @@ fn base(folder: &Path, system: &System) -> Outcome<PathBuf> {
 
 /// Runs a script whose mounts and processes are gone when it ends, however it ends.
 fn apart(script: &str) -> Outcome {
+    let ended = run_apart(script)?;
+    if ended.ok { Ok(()) } else { Err(last_lines(&ended.text)) }
+}
+
+fn run_apart(script: &str) -> Outcome<Ended> {
     let line = ["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script];
-    let ended = Step::new("unshare", &line).quiet().run()?;
-    if ended.ok {
-        return Ok(());
-    }
-    let lines: Vec<&str> = ended.text.lines().collect();
+    Step::new("unshare", &line).quiet().run()
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
     let last = &lines[lines.len().saturating_sub(30)..];
-    Err(format!("The clean root could not be made:\n{}", last.join("\n")))
+    format!("The clean root could not be made:\n{}", last.join("\n"))
 }
 
 fn unpack(archive: &Path, root: &Path) -> Outcome {
