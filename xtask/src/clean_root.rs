@@ -99,7 +99,7 @@ pub fn with(workspace: &Workspace, deb: &Path) -> Result<PathBuf, Trouble> {
     if fresh(&archive) {
         return Ok(archive);
     }
-    let base = base(&folder, &system).map_err(Trouble::NoMirror)?;
+    let base = base(&folder, &system)?;
     println!("A root with what the package depends on: {depends}");
     let root = folder.join("depends");
     unpack(&base, &root)?;
@@ -132,7 +132,7 @@ pub fn with(workspace: &Workspace, deb: &Path) -> Result<PathBuf, Trouble> {
 }
 
 /// The archive of the smallest root there is.
-fn base(folder: &Path, system: &System) -> Outcome<PathBuf> {
+fn base(folder: &Path, system: &System) -> Result<PathBuf, Trouble> {
     let archive = folder.join(format!("{}.tar.zst", system.codename));
     if fresh(&archive) {
         return Ok(archive);
@@ -145,7 +145,8 @@ fn base(folder: &Path, system: &System) -> Outcome<PathBuf> {
         system.codename,
         word(&root),
         system.mirror
-    ))?;
+    ))
+    .map_err(Trouble::NoMirror)?;
     pack(&root, &archive)?;
     Ok(archive)
 }
