@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,8 +17,10 @@ use palette_keys_core::{
     held::ValueSource,
     keys::{
         Flag, KeyActRequest, KeyUid, KeyView, Status,
+        activity::Act,
         expiry::{ExpiryChoice, local_text},
         renew::RenewRequest,
+        undo::{UndoRequest, UndoTarget, UndoView},
     },
     outbox::OutboxRetryRequest,
     snippet::{CopyRequest, CopyShape},
@@ -43,6 +45,8 @@ const TRAY_APPEARS_WITHIN: Duration = Duration::from_secs(10);
 const TRAY_COMES_BACK_WITHIN: Duration = Duration::from_secs(3);
 /// A window that has not started after this time never will.
 const STARTS_WITHIN: Duration = Duration::from_secs(15);
+/// What does not concern the window waits so long for its page.
+const PAINTS_WITHIN: Duration = Duration::from_millis(1_500);
 /// The window hears events from its start on; its first answer goes before them.
 const AFTER_START: Duration = Duration::from_millis(50);
 /// A web process that dies more often than `MOST_REBUILDS` times in this time is not started again.
@@ -77,6 +81,10 @@ pub struct Agent {
     rebuilding: AtomicBool,
     opening: AtomicBool,
     leaving: AtomicBool,
+    /// The main window's page has painted once: what was put off for it begins.
+    painted: Notify,
+    /// How many picks in the tray are being done.
+    acting: AtomicUsize,
     /// This is the program, not a test: quitting ends the process.
     is_program: AtomicBool,
 }
@@ -104,6 +112,8 @@ impl Default for Agent {
             rebuilding: AtomicBool::new(false),
             opening: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+            painted: Notify::new(),
+            acting: AtomicUsize::new(0),
             is_program: AtomicBool::new(false),
         }
     }
@@ -270,7 +280,7 @@ pub fn asks_before_quitting<R: Runtime>(app: &AppHandle<R>) -> bool {
     // Whoever closes the window of an unkept value is shown that value: so is whoever quits.
     let held = keys.held_values().into_iter().next();
     let outbox = keys.outbox();
-    if held.is_none() && outbox.items.is_empty() {
+    if held.is_none() && outbox.items.is_empty() && keys.bulk_runs().is_empty() {
         return false;
     }
     let started = {
@@ -320,6 +330,20 @@ pub fn is_program<R: Runtime>(app: &AppHandle<R>) {
     app.state::<Agent>().is_program.store(true, Ordering::Release);
 }
 
+/// This is the program, its window is closed for good, the tray shows its icon, and nothing that
+/// was picked there is being done.
+pub fn is_idle<R: Runtime>(app: &AppHandle<R>) -> bool {
+    let agent = app.state::<Agent>();
+    agent.is_program.load(Ordering::Acquire)
+        && app.webview_windows().is_empty()
+        && stays(app)
+        && !is_leaving(app)
+        && !agent.opening.load(Ordering::Acquire)
+        && !agent.rebuilding.load(Ordering::Acquire)
+        && agent.acting.load(Ordering::Acquire) == 0
+        && lock(&agent.waiting).go.is_none()
+}
+
 /// What the event loop tells.
 pub fn on_run_event<R: Runtime>(app: &AppHandle<R>, event: &RunEvent) {
     match event {
@@ -362,6 +386,16 @@ pub fn window_started<R: Runtime>(app: &AppHandle<R>) {
             events::quit_asked(&app);
         }
     });
+}
+
+/// The page of the main window has painted what it has.
+pub fn page_painted<R: Runtime>(app: &AppHandle<R>) {
+    app.state::<Agent>().painted.notify_one();
+}
+
+/// Returns when the page of the main window has painted, or is late with it.
+pub async fn first_paint<R: Runtime>(app: &AppHandle<R>) {
+    let _ = tokio::time::timeout(PAINTS_WITHIN, app.state::<Agent>().painted.notified()).await;
 }
 
 /// The window is gone, or a new one has not started yet.
@@ -440,6 +474,12 @@ pub fn clicked<R: Runtime>(app: &AppHandle<R>, id: &str) {
 
 /// Does what an entry means, and tells how it ended.
 pub async fn act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
+    app.state::<Agent>().acting.fetch_add(1, Ordering::AcqRel);
+    do_act(app, id).await;
+    app.state::<Agent>().acting.fetch_sub(1, Ordering::AcqRel);
+}
+
+async fn do_act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
     match id {
         TrayId::Open => windows::raise(app),
         TrayId::Show { connection, uid } => {
@@ -448,6 +488,11 @@ pub async fn act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
             }
         }
         TrayId::Renew { connection, uid } => renew(app, connection, &uid).await,
+        TrayId::Roll { connection, uid } => {
+            if known(app, &connection, &uid).is_some() {
+                go(app, GoView::Roll { connection, uid: uid.into() });
+            }
+        }
         TrayId::Revoke { connection, uid } => revoke(app, connection, &uid).await,
         TrayId::Undo { connection, uid } => undo(app, connection, &uid).await,
         TrayId::Copy { connection, uid } => copy(app, connection, &uid).await,
@@ -458,9 +503,11 @@ pub async fn act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
         TrayId::Outbox => go(app, GoView::Outbox),
         TrayId::NewKey { connection } => go(app, GoView::NewKey { connection: Some(connection) }),
         TrayId::Connection { connection } => {
-            let request = ConnectionRequest { connection };
-            if let Err(failure) = keys(app).select_connection(request).await {
-                tell(app, "Palette Keys", &failure.message);
+            let request = ConnectionRequest { connection: connection.clone() };
+            match keys(app).select_connection(request).await {
+                // A window that is open follows; any other finds it open when it starts.
+                Ok(_) => events::go(app, GoView::Connection { connection }),
+                Err(failure) => tell(app, "Palette Keys", &failure.message),
             }
             events::connections_changed(app);
             app.state::<Agent>().changes.notify_one();
@@ -506,9 +553,18 @@ async fn revoke<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid
 async fn undo<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid) {
     let Some(key) = known(app, &connection, uid) else { return };
     let name = shown_name(&key.name);
-    let request =
-        KeyActRequest { op_id: op_id(), connection: connection.clone(), uid: key.uid.clone() };
-    match keys(app).reactivate_key(request).await {
+    let target =
+        UndoTarget::Act { connection: connection.clone(), uid: key.uid.clone(), act: Act::Revoke };
+    match keys(app).undo(UndoRequest { op_id: op_id(), target, seen: None }).await {
+        Ok(UndoView::Conflict { .. }) => {
+            tell(
+                app,
+                &format!("{name} is still revoked"),
+                "Somebody changed it since, so nothing was sent. Look at it, then undo the \
+                 revocation in Activity.",
+            );
+            go(app, GoView::Key { connection, uid: key.uid });
+        }
         Ok(_) => tell(app, &format!("{name} is active again"), "Its revocation was undone."),
         Err(failure) => {
             tell(app, &format!("{name} is still revoked"), &failure.message);

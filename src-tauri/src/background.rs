@@ -102,6 +102,14 @@ pub fn fill<R: Runtime>(app: &AppHandle<R>, view: &mut BackgroundView) {
     view.login_problem = lock(&background.login_problem).clone();
 }
 
+/// Nothing waits to be told: how acts ended is gathered for a moment, in memory.
+pub fn has_told_all<R: Runtime>(app: &AppHandle<R>) -> bool {
+    app.try_state::<Background>().is_none_or(|background| {
+        // Where nothing on the desktop shows notices, none will be: Activity has the act.
+        background.notifier.host().is_none() || background.teller.acts_due_at().is_none()
+    })
+}
+
 /// Pauses the notices until then (ms since 1970 UTC), or ends the pause.
 pub fn pause<R: Runtime>(app: &AppHandle<R>, until: Option<i64>) -> Result<(), Failure> {
     if let Some(teller) = teller(app) {

@@ -6,7 +6,11 @@
 //! the text.
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,34 +31,46 @@ enum Order {
 }
 
 /// A handle on the thread that owns the clipboard.
-pub struct Clipboard(Sender<Order>);
+pub struct Clipboard {
+    orders: Sender<Order>,
+    /// Something of ours may be on it.
+    armed: Arc<AtomicBool>,
+}
 
 impl Clipboard {
     /// Starts the thread. It touches the desktop's clipboard only when asked to copy.
     pub fn start<R: Runtime>(app: AppHandle<R>) -> Self {
         let (sender, orders) = channel();
-        std::thread::spawn(move || Owner { app, board: None, ours: None }.serve(&orders));
-        Self(sender)
+        let armed = Arc::new(AtomicBool::new(false));
+        let owner = Owner { app, board: None, ours: None, armed: Arc::clone(&armed) };
+        std::thread::spawn(move || owner.serve(&orders));
+        Self { orders: sender, armed }
     }
 
     /// Copies a value and arms its clearing.
     pub async fn copy(&self, text: Secret, seconds: u32) -> Result<ClipboardView, Failure> {
         let (answer, view) = oneshot::channel();
-        self.0.send(Order::Copy { text, seconds, answer }).map_err(|_| thread_gone())?;
+        self.armed.store(true, Ordering::Release);
+        self.orders.send(Order::Copy { text, seconds, answer }).map_err(|_| thread_gone())?;
         view.await.map_err(|_| thread_gone())?
     }
 
     /// Clears now, if it is still ours.
     pub async fn clear(&self) -> Result<ClipboardView, Failure> {
         let (answer, view) = oneshot::channel();
-        self.0.send(Order::Clear { answer }).map_err(|_| thread_gone())?;
+        self.orders.send(Order::Clear { answer }).map_err(|_| thread_gone())?;
         view.await.map_err(|_| thread_gone())
+    }
+
+    /// Nothing of ours is on it, and nothing is about to be.
+    pub fn is_idle(&self) -> bool {
+        !self.armed.load(Ordering::Acquire)
     }
 
     /// Clears on the way out. Waits a second at most: quitting must not hang.
     pub fn clear_before_exit(&self) {
         let (done, wait) = channel();
-        if self.0.send(Order::ClearAndEnd { done }).is_ok() {
+        if self.orders.send(Order::ClearAndEnd { done }).is_ok() {
             let _ = wait.recv_timeout(Duration::from_secs(1));
         }
     }
@@ -77,11 +93,13 @@ struct Owner<R: Runtime> {
     app: AppHandle<R>,
     board: Option<arboard::Clipboard>,
     ours: Option<Ours>,
+    armed: Arc<AtomicBool>,
 }
 
 impl<R: Runtime> Owner<R> {
     fn serve(mut self, orders: &Receiver<Order>) {
         loop {
+            self.armed.store(self.ours.is_some(), Ordering::Release);
             let order = match &self.ours {
                 Some(ours) => {
                     orders.recv_timeout(ours.until.saturating_duration_since(Instant::now()))

@@ -14,13 +14,17 @@ use palette_keys_core::{
     Failure,
     connection::{
         AddressRequest, AddressView, ConnectRequest, ConnectView, ConnectionRequest,
-        ConnectionView, DemoRequest, EditConnectionRequest, SignInRequest,
+        ConnectionView, DemoRequest, EditConnectionRequest, RemovalView, SignInRequest,
+        own_key::OwnKeyRequest, signing::SignInChangeRequest,
     },
+    found::{FoundRequest, FoundView, RevokeFoundRequest, RevokedFoundView},
     held::{FinishRequest, HeldRequest, HeldView, ValueSource},
     keychain::KeychainView,
     keys::{
         KeyActRequest, KeyRequest, KeyView,
         activity::{ActivityRequest, ActivityView},
+        audits::{AuditsRequest, AuditsView},
+        bulk::{BulkRequest, BulkRunView, BulkStopRequest, BulkView},
         create::{CreateRequest, CreateView, SettleRequest, SettleView},
         delete::{DeleteRequest, DeleteView},
         details::KeyDetailsView,
@@ -29,9 +33,18 @@ use palette_keys_core::{
         list::{KeyListView, ListRequest},
         renew::{ChangedKeyView, RenewRequest},
         revoke::RevokeView,
+        roll::{RollActRequest, RollActView, RollOfferView, RollRequest},
+        undo::{UndoRequest, UndoView},
     },
     outbox::{OutboxAddRequest, OutboxGiveUpRequest, OutboxRetryRequest, OutboxView},
     palette_keys::StartView,
+    report::{OffboardReportRequest, ReportRequest, ReportView},
+    review::{
+        ReviewRequest, ReviewView, SpreadRequest,
+        accepted::{AcceptRequest, TakeBackRequest},
+        policy::PolicyView,
+        timeline::SpreadView,
+    },
     settings::Settings,
     snippet::CopyRequest,
 };
@@ -46,6 +59,13 @@ pub async fn start<R: Runtime>(app: AppHandle<R>, desk: State<'_, Desk>) -> Answ
     let started = desk.keys.start().await;
     agent::window_started(&app);
     started
+}
+
+/// The page has painted what it has: it takes the place of what the shell showed until then.
+#[tauri::command]
+pub async fn painted<R: Runtime>(app: AppHandle<R>) -> Answer<()> {
+    crate::windows::page_painted(&app);
+    Ok(())
 }
 
 /// What a typed address is understood as.
@@ -81,13 +101,37 @@ pub async fn select_connection(
     desk.keys.select_connection(request).await
 }
 
-/// Changes a connection's name and colour.
+/// Changes a connection's name, colour, authority and proxy.
 #[tauri::command]
 pub async fn edit_connection(
     desk: State<'_, Desk>,
     request: EditConnectionRequest,
 ) -> Answer<ConnectionView> {
     desk.keys.edit_connection(request).await
+}
+
+/// What removing a connection would take from this computer, and what stands against it.
+#[tauri::command]
+pub async fn connection_removal(
+    desk: State<'_, Desk>,
+    request: ConnectionRequest,
+) -> Answer<RemovalView> {
+    desk.keys.connection_removal(&request)
+}
+
+/// Takes what a person says of the key that a connection signs in with.
+#[tauri::command]
+pub async fn change_sign_in(
+    desk: State<'_, Desk>,
+    request: SignInChangeRequest,
+) -> Answer<ConnectionView> {
+    desk.keys.change_sign_in(request)
+}
+
+/// Makes a key for the app's own sign-in, instead of the password.
+#[tauri::command]
+pub async fn make_own_key(desk: State<'_, Desk>, request: OwnKeyRequest) -> Answer<ConnectionView> {
+    desk.keys.make_own_key(request, &crate::desk::computer_name()).await
 }
 
 /// Forgets a connection and what is stored for it; its keys stay valid on the server.
@@ -147,10 +191,37 @@ pub async fn renew_key(desk: State<'_, Desk>, request: RenewRequest) -> Answer<C
     desk.keys.renew_key(request).await
 }
 
+/// What the dialog "Roll API key" begins with.
+#[tauri::command]
+pub async fn roll_offer(desk: State<'_, Desk>, request: KeyRequest) -> Answer<RollOfferView> {
+    desk.keys.roll_offer(&request)
+}
+
+/// Rolls a key: another takes its place.
+#[tauri::command]
+pub async fn roll_key(desk: State<'_, Desk>, request: RollRequest) -> Answer<RollActView> {
+    desk.keys.roll_key(request).await
+}
+
+/// Extends a running roll's grace, ends it, cancels it, or goes on with it.
+#[tauri::command]
+pub async fn act_on_roll(desk: State<'_, Desk>, request: RollActRequest) -> Answer<RollActView> {
+    desk.keys.act_on_roll(request).await
+}
+
 /// Revokes a key.
 #[tauri::command]
 pub async fn revoke_key(desk: State<'_, Desk>, request: KeyActRequest) -> Answer<RevokeView> {
     desk.keys.revoke_key(request).await
+}
+
+/// Revokes a key although it signs this app in.
+#[tauri::command]
+pub async fn revoke_signing_key(
+    desk: State<'_, Desk>,
+    request: KeyActRequest,
+) -> Answer<RevokeView> {
+    desk.keys.revoke_signing_key(request).await
 }
 
 /// Re-activates a revoked key.
@@ -166,6 +237,47 @@ pub async fn reactivate_key(
 #[tauri::command]
 pub async fn delete_key(desk: State<'_, Desk>, request: DeleteRequest) -> Answer<DeleteView> {
     desk.keys.delete_key(request).await
+}
+
+/// Renews or re-activates several keys.
+#[tauri::command]
+pub async fn bulk_keys(desk: State<'_, Desk>, request: BulkRequest) -> Answer<BulkView> {
+    desk.keys.bulk(request).await
+}
+
+/// Bulk acts that are under way.
+#[tauri::command]
+pub async fn bulk_runs(desk: State<'_, Desk>) -> Answer<Vec<BulkRunView>> {
+    Ok(desk.keys.bulk_runs())
+}
+
+/// Begins no further key of a bulk act.
+#[tauri::command]
+pub async fn stop_bulk(desk: State<'_, Desk>, request: BulkStopRequest) -> Answer<()> {
+    desk.keys.stop_bulk(&request);
+    Ok(())
+}
+
+/// Writes a report of keys to a file that a person picks.
+#[tauri::command]
+pub async fn export_report<R: Runtime>(
+    app: AppHandle<R>,
+    desk: State<'_, Desk>,
+    request: ReportRequest,
+) -> Answer<ReportView> {
+    let path = files::pick_for_report(&app, &desk.keys.report_name(&request)?).await?;
+    desk.keys.save_report(request, &path).await
+}
+
+/// Writes the report of an offboarding to a file that a person picks.
+#[tauri::command]
+pub async fn export_offboard_report<R: Runtime>(
+    app: AppHandle<R>,
+    desk: State<'_, Desk>,
+    request: OffboardReportRequest,
+) -> Answer<ReportView> {
+    let path = files::pick_for_report(&app, &desk.keys.offboard_report_name(&request)?).await?;
+    desk.keys.save_offboard_report(request, &path).await
 }
 
 /// Revocations and deletions that the server has not confirmed yet.
@@ -193,6 +305,49 @@ pub async fn retry_outbox(
 #[tauri::command]
 pub async fn give_up(desk: State<'_, Desk>, request: OutboxGiveUpRequest) -> Answer<OutboxView> {
     desk.keys.give_up(request).await
+}
+
+/// What about a connection's keys needs a decision.
+#[tauri::command]
+pub async fn review(desk: State<'_, Desk>, request: ReviewRequest) -> Answer<ReviewView> {
+    desk.keys.review(request).await
+}
+
+/// Lives with a finding until a date.
+#[tauri::command]
+pub async fn accept_finding(desk: State<'_, Desk>, request: AcceptRequest) -> Answer<ReviewView> {
+    desk.keys.accept_finding(request).await
+}
+
+/// Takes an acceptance back.
+#[tauri::command]
+pub async fn take_back_finding(
+    desk: State<'_, Desk>,
+    request: TakeBackRequest,
+) -> Answer<ReviewView> {
+    desk.keys.take_back_finding(request).await
+}
+
+/// How the keys that end on one day would be spread.
+#[tauri::command]
+pub async fn plan_spread(desk: State<'_, Desk>, request: SpreadRequest) -> Answer<SpreadView> {
+    desk.keys.plan_spread(request).await
+}
+
+/// The policy that counts.
+#[tauri::command]
+pub async fn policy(desk: State<'_, Desk>) -> Answer<PolicyView> {
+    Ok(desk.keys.policy())
+}
+
+/// Takes a policy file that a person picks.
+#[tauri::command]
+pub async fn choose_policy<R: Runtime>(
+    app: AppHandle<R>,
+    desk: State<'_, Desk>,
+) -> Answer<Settings> {
+    let path = files::pick_policy(&app).await?;
+    desk.keys.use_policy(&path)
 }
 
 /// How the app lives on without its window.
@@ -288,6 +443,49 @@ pub async fn list_activity(
     desk.keys.list_activity(request)
 }
 
+/// The newest act of a connection that can be taken back.
+#[tauri::command]
+pub async fn last_reversible(
+    desk: State<'_, Desk>,
+    request: ConnectionRequest,
+) -> Answer<Option<ActivityView>> {
+    desk.keys.last_reversible(request)
+}
+
+/// Takes back what was done to a key.
+#[tauri::command]
+pub async fn undo(desk: State<'_, Desk>, request: UndoRequest) -> Answer<UndoView> {
+    desk.keys.undo(request).await
+}
+
+/// A page of the server's own audit log.
+#[tauri::command]
+pub async fn list_audits(desk: State<'_, Desk>, request: AuditsRequest) -> Answer<AuditsView> {
+    desk.keys.list_audits(request).await
+}
+
+/// Tries a value that somebody found.
+#[tauri::command]
+pub async fn try_found_key(desk: State<'_, Desk>, request: FoundRequest) -> Answer<FoundView> {
+    desk.keys.try_found_key(request).await
+}
+
+/// Revokes the key that a found value is.
+#[tauri::command]
+pub async fn revoke_found_key(
+    desk: State<'_, Desk>,
+    request: RevokeFoundRequest,
+) -> Answer<RevokedFoundView> {
+    desk.keys.revoke_found_key(request).await
+}
+
+/// Lets go of a found value.
+#[tauri::command]
+pub async fn forget_found_key(desk: State<'_, Desk>) -> Answer<()> {
+    desk.keys.forget_found_key();
+    Ok(())
+}
+
 /// Saves the settings.
 #[tauri::command]
 pub async fn save_settings<R: Runtime>(
@@ -358,12 +556,16 @@ macro_rules! table {
 
 table! {
     start: () => StartView,
+    painted: () => (),
     parse_address: AddressRequest => AddressView,
     connect: ConnectRequest => ConnectView,
     sign_in: SignInRequest => ConnectView,
     open_demo: DemoRequest => ConnectView,
     select_connection: ConnectionRequest => ConnectionView,
     edit_connection: EditConnectionRequest => ConnectionView,
+    connection_removal: ConnectionRequest => RemovalView,
+    change_sign_in: SignInChangeRequest => ConnectionView,
+    make_own_key: OwnKeyRequest => ConnectionView,
     remove_connection: ConnectionRequest => StartView,
     list_keys: ListRequest => KeyListView,
     key_details: KeyRequest => KeyDetailsView,
@@ -373,13 +575,28 @@ table! {
     settle_creation: SettleRequest => SettleView,
     edit_key: EditRequest => EditView,
     renew_key: RenewRequest => ChangedKeyView,
+    roll_offer: KeyRequest => RollOfferView,
+    roll_key: RollRequest => RollActView,
+    act_on_roll: RollActRequest => RollActView,
     revoke_key: KeyActRequest => RevokeView,
+    revoke_signing_key: KeyActRequest => RevokeView,
     reactivate_key: KeyActRequest => ChangedKeyView,
     delete_key: DeleteRequest => DeleteView,
+    bulk_keys: BulkRequest => BulkView,
+    bulk_runs: () => Vec<BulkRunView>,
+    stop_bulk: BulkStopRequest => (),
+    export_report: ReportRequest => ReportView,
+    export_offboard_report: OffboardReportRequest => ReportView,
     outbox: () => OutboxView,
     add_to_outbox: OutboxAddRequest => OutboxView,
     retry_outbox: OutboxRetryRequest => OutboxView,
     give_up: OutboxGiveUpRequest => OutboxView,
+    review: ReviewRequest => ReviewView,
+    accept_finding: AcceptRequest => ReviewView,
+    take_back_finding: TakeBackRequest => ReviewView,
+    plan_spread: SpreadRequest => SpreadView,
+    policy: () => PolicyView,
+    choose_policy: () => Settings,
     background: () => BackgroundView,
     pause_notices: PauseRequest => BackgroundView,
     quit: QuitRequest => (),
@@ -391,6 +608,12 @@ table! {
     clear_clipboard: () => ClipboardView,
     reveal_value: ValueSource => (),
     list_activity: ActivityRequest => Vec<ActivityView>,
+    last_reversible: ConnectionRequest => Option<ActivityView>,
+    undo: UndoRequest => UndoView,
+    list_audits: AuditsRequest => AuditsView,
+    try_found_key: FoundRequest => FoundView,
+    revoke_found_key: RevokeFoundRequest => RevokedFoundView,
+    forget_found_key: () => (),
     save_settings: Settings => Settings,
     check_keychain: () => KeychainView,
     reveal_take: () => RevealView,

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use palette_keys_core::{
     Failure, PaletteKeys,
-    connection::{ConnectView, DemoPerson, DemoRequest},
+    connection::{
+        ConnectView, DemoPerson, DemoRequest,
+        signing::{SignInChange, SignInChangeRequest},
+    },
 };
 
 /// The product on a desk.
@@ -45,7 +48,17 @@ impl Desk {
             DemoPerson::User => sim.user(),
         };
         let origin = demo.insert(sim).origin();
-        self.keys.open_demo(origin, palette_keys_core::Secret::new(account.api_key), request).await
+        let api_key = palette_keys_core::Secret::new(account.api_key);
+        let mut opened = self.keys.open_demo(origin, api_key, request).await?;
+        // Nobody need be asked which key it is: the tenant is ours.
+        let change = SignInChange::Key { uid: account.api_key_uid };
+        let connection = opened.connection.id.clone();
+        match self.keys.change_sign_in(SignInChangeRequest { connection, change }) {
+            Ok(connection) => opened.connection = connection,
+            // Revoked in this tenant before: then no key of it signs in.
+            Err(failure) => tracing::debug!("{failure}"),
+        }
+        Ok(opened)
     }
 
     /// This build has no simulator.
@@ -59,4 +72,13 @@ impl Desk {
         let op_id = uuid::Uuid::new_v4().to_string();
         self.open_demo(DemoRequest { op_id, person: DemoPerson::Admin }).await
     }
+}
+
+/// What this computer is called: the first part of its name on the network.
+pub fn computer_name() -> String {
+    #[cfg(unix)]
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").unwrap_or_default();
+    name.split('.').next().unwrap_or_default().to_owned()
 }

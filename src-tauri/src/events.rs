@@ -25,6 +25,8 @@ pub const CLIPBOARD: &str = "clipboard";
 pub const OUTBOX_CHANGED: &str = "outbox-changed";
 /// Something left the outbox: [`palette_keys_core::outbox::OutboxEndView`].
 pub const OUTBOX_ENDED: &str = "outbox-ended";
+/// How far a bulk act came: [`palette_keys_core::keys::bulk::BulkRunView`].
+pub const BULK_CHANGED: &str = "bulk-changed";
 /// Tray host, notices or their pause changed: [`crate::views::BackgroundView`].
 pub const BACKGROUND: &str = "background";
 /// The person wants to quit while revocations wait: nothing. The window asks, then calls `quit`.
@@ -46,6 +48,7 @@ pub fn forward<R: Runtime>(app: &AppHandle<R>, keys: &Arc<PaletteKeys>) {
         }
         Change::Outbox => tell(&app, OUTBOX_CHANGED, keys_view(&weak)),
         Change::OutboxEnded(end) => tell(&app, OUTBOX_ENDED, *end),
+        Change::Bulk(run) => tell(&app, BULK_CHANGED, *run),
         Change::Connections => tell(&app, CONNECTIONS_CHANGED, ()),
     }));
 }

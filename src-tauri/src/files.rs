@@ -14,14 +14,24 @@ pub async fn pick_for_value<R: Runtime>(
     app: &AppHandle<R>,
     name: &str,
 ) -> Result<PathBuf, Failure> {
+    pick(app, "Save the value of your API key", &file_name(name)).await
+}
+
+/// Asks where to put a report.
+///
+/// Fails with `Cancelled` when the person closed the dialog.
+pub async fn pick_for_report<R: Runtime>(
+    app: &AppHandle<R>,
+    name: &str,
+) -> Result<PathBuf, Failure> {
+    pick(app, "Export report", name).await
+}
+
+async fn pick<R: Runtime>(app: &AppHandle<R>, title: &str, name: &str) -> Result<PathBuf, Failure> {
     let (sender, picked) = oneshot::channel();
-    app.dialog()
-        .file()
-        .set_title("Save the value of your API key")
-        .set_file_name(file_name(name))
-        .save_file(move |path| {
-            let _ = sender.send(path);
-        });
+    app.dialog().file().set_title(title).set_file_name(name).save_file(move |path| {
+        let _ = sender.send(path);
+    });
     match picked.await {
         Ok(Some(path)) => path.into_path().map_err(|_| {
             Failure::new(
@@ -30,6 +40,32 @@ pub async fn pick_for_value<R: Runtime>(
             )
         }),
         _ => Err(Failure::new(ErrorCode::Cancelled, "No file was chosen. Nothing was written.")),
+    }
+}
+
+/// Asks which policy file counts.
+///
+/// Fails with `Cancelled` when the person closed the dialog.
+pub async fn pick_policy<R: Runtime>(app: &AppHandle<R>) -> Result<PathBuf, Failure> {
+    let (sender, picked) = oneshot::channel();
+    app.dialog()
+        .file()
+        .set_title("Choose the policy file")
+        .add_filter("Policy (TOML)", &["toml"])
+        .pick_file(move |path| {
+            let _ = sender.send(path);
+        });
+    match picked.await {
+        Ok(Some(path)) => path.into_path().map_err(|_| {
+            Failure::new(
+                ErrorCode::FileFailed,
+                "That is not a file on this computer. The policy was not changed.",
+            )
+        }),
+        _ => {
+            let words = "No file was chosen. The policy was not changed.";
+            Err(Failure::new(ErrorCode::Cancelled, words))
+        }
     }
 }
 

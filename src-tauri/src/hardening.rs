@@ -34,6 +34,10 @@ fn unix() {
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "one thread so far: the environment may be changed")]
 fn linux() {
+    let began_anew = std::env::var_os(BEGAN_ANEW).is_some();
+    if began_anew {
+        unsafe { std::env::remove_var(BEGAN_ANEW) };
+    }
     // Another program of the same user may not read our memory or attach to us.
     // A debug build stays open to debuggers, a build for measuring to WebDriver.
     #[cfg(not(any(debug_assertions, feature = "automation")))]
@@ -47,6 +51,43 @@ fn linux() {
     if std::env::var_os("WEBKIT_DISABLE_DMABUF_RENDERER").is_none() {
         unsafe { std::env::set_var("WEBKIT_DISABLE_DMABUF_RENDERER", "1") };
     }
+    // Last: with it the process has a second thread.
+    if began_anew {
+        await_children_of_the_last_image();
+    }
+}
+
+/// Set for a program that replaced itself.
+#[cfg(target_os = "linux")]
+const BEGAN_ANEW: &str = "PALETTE_KEYS_BEGAN_ANEW";
+
+/// Replaces the program by itself with this argument: everything that it held is given back, and it
+/// keeps its process id. Returns only when the system refuses (the program's file is gone after an
+/// update): then all is as before.
+#[cfg(target_os = "linux")]
+pub fn begin_anew(argument: &str) {
+    use std::os::unix::process::CommandExt;
+    let Ok(program) = std::env::current_exe() else { return };
+    let error = std::process::Command::new(program).arg(argument).env(BEGAN_ANEW, "1").exec();
+    tracing::info!("the agent could not begin anew: {error}");
+}
+
+/// What the last image started (WebKit's network process) ends when its connection closes, and
+/// nobody else takes note of that end.
+#[cfg(target_os = "linux")]
+fn await_children_of_the_last_image() {
+    use rustix::process::{Pid, WaitOptions, waitpid};
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    let children: Vec<Pid> = children
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw))
+        .collect();
+    // Each by its id: what is started from now on is awaited by whoever starts it.
+    std::thread::spawn(move || {
+        for child in children {
+            let _ = waitpid(Some(child), WaitOptions::empty());
+        }
+    });
 }
 
 /// Counts the starts that met an instance in the moment of its death.

@@ -5,18 +5,22 @@ use std::{fs, path::Path};
 
 use palette_keys_core::{
     Failure,
-    connection::*,
+    connection::{own_key::*, signing::*, *},
     error::{ErrorCode, ErrorDetails},
+    found::*,
     held::*,
     keychain::*,
     keys::{
-        activity::*, create::*, delete::*, details::*, edit::*, expiry::*, list::*, renew::*,
-        revoke::*, *,
+        activity::*, audits::*, bulk::*, create::*, delete::*, details::*, edit::*, expiry::*,
+        list::*, owner::*, renew::*, revoke::*, roll::*, undo::*, *,
     },
     outbox::*,
     palette_keys::*,
+    report::*,
+    review::{accepted::*, changes::*, findings::*, policy::*, timeline::*, *},
     settings::*,
     snippet::*,
+    store::RollStep,
 };
 use ts_rs::TS;
 
@@ -41,19 +45,32 @@ fn types(config: &ts_rs::Config) -> String {
         ErrorCode, ErrorDetails, Failure,
         Colour, SignInMethod, ProxyChoice, ConnectionState, ConnectionView, Sees, IdentityView,
         AddressView, AddressRequest, SignIn, ConnectRequest, SignInRequest, ConnectView,
-        ConnectionRequest, EditConnectionRequest, DemoPerson, DemoRequest,
+        ConnectionRequest, EditConnectionRequest, CertificateChange, RemovalView, DemoPerson, DemoRequest,
+        SignInKeyView, SignInChangeRequest, SignInChange, OwnKeyRequest,
         KeychainState, KeychainView,
         HeldView, SavedState, ProofState, HeldRequest, Finish, FinishRequest, ValueSource,
-        CopyShape, CopyRequest, Appearance, Settings,
+        CopyShape, CopyRequest, Appearance, ListColumn, ListOrder, ListView, SavedView, Settings,
         Status, Flag, OwnerState, KeyView, May, KeyRequest, KeyActRequest,
         ListRequest, KeyListView, PersonView, ExpiryChoice, ExpiryRequest, ExpiryView,
         CreateRequest, CreateView, LostCreationView, LostAct, SettleRequest, SettleView,
         EditRequest, EditBase, EditView, RenewRequest, ChangedKeyView, RevokeView,
+        Grace, RollPurpose, RollRequest, RollOfferView, RollAct, RollActRequest, RollActView,
+        RollView, RollStep, PairRole, PairView,
+        BulkRequest, BulkAct, BulkEnd, BulkStopRequest, BulkRunView, BulkView, BulkFailureView,
+        BulkSkippedView, BulkSkip,
+        ReportFormat, ReportRequest, ReportView, OffboardReportRequest, Replacement,
         DeleteRequest, DeleteView, OutboxAction, OutboxState, OutboxItemView, DamagedRecordView,
         OutboxView, OutboxEnd, OutboxEndView, OutboxAddRequest, OutboxRetryRequest,
-        OutboxGiveUpRequest, KeyDetailsView, Act, ActState, ActivityView, ActivityRequest,
+        OutboxGiveUpRequest, KeyDetailsView, Act, ActState, ActivityView, FieldChange,
+        ActivityRequest, ActivityFilter, UndoRequest, UndoTarget, KeyState, UndoView,
+        AuditsRequest, AuditsView, AuditView,
+        FoundRequest, FoundView, FoundOutcome, RevokeFoundRequest, RevokedFoundView, FoundProof,
         StartView, ClipboardState, ClipboardView, RevealView, KeysChangedView,
         BackgroundView, PauseRequest, QuitRequest, GoView,
+        OwnerView, OwnerRoleView, Severity, Rule, Suggestion, FindingView, AcceptRequest,
+        TakeBackRequest, AcceptedView, ChangeKind, KeyChangeView, Thresholds, PolicyProblem,
+        RuleView, PolicyView, TimelineView, DayView, PileUpView, MoveView, SpreadView,
+        ReviewRequest, SpreadRequest, CountsView, ReviewView,
     )
 }
 
@@ -64,6 +81,7 @@ fn command_table(config: &ts_rs::Config) -> String {
         .filter(|word| word.starts_with(char::is_uppercase) && *word != "Array")
         .collect();
     names.extend([
+        "BulkRunView",
         "ConnectionRequest",
         "ClipboardView",
         "HeldView",
@@ -81,7 +99,7 @@ fn command_table(config: &ts_rs::Config) -> String {
          /** Every event the shell sends. */\n\
          export interface Events {{\n  \"keys-changed\": KeysChangedView;\n  \"activity-changed\": ConnectionRequest;\n  \"connections-changed\": null;\n  \
          clipboard: ClipboardView;\n  \"held-waiting\": HeldView;\n  \"outbox-changed\": OutboxView;\n  \
-         \"outbox-ended\": OutboxEndView;\n  background: BackgroundView;\n  \"quit-asked\": null;\n  \
+         \"outbox-ended\": OutboxEndView;\n  \"bulk-changed\": BulkRunView;\n  background: BackgroundView;\n  \"quit-asked\": null;\n  \
          go: GoView;\n}}\n",
         names.join(",\n  "),
     )

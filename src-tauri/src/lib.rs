@@ -4,6 +4,8 @@
 //! window and the desktop's own parts. Reading order: [`run`], [`commands`], [`windows`],
 //! and for the life without a window [`agent`], [`tray`], [`host`].
 
+#[cfg(target_os = "linux")]
+mod afresh;
 pub mod agent;
 pub mod background;
 pub mod clipboard;
@@ -11,6 +13,8 @@ pub mod commands;
 pub mod desk;
 pub mod events;
 pub mod files;
+#[cfg(target_os = "linux")]
+mod first_frame;
 pub mod hardening;
 pub mod host;
 #[cfg(test)]
@@ -68,19 +72,32 @@ pub fn run() -> Result<(), Box<dyn std::error::Error>> {
             let app = app.handle();
             prepare(app, keys, demo_wanted)?;
             agent::is_program(app);
-            background::start(app);
-            let tray_made = tray::start(app);
-            agent::watch_tray(app, tray_made);
             if hidden {
+                live_without_window(app);
                 agent::stay_hidden(app);
-            } else {
-                windows::open_main(app, app.state::<desk::Desk>().keys.settings().appearance)?;
+                return Ok(());
             }
+            windows::open_main(app, app.state::<desk::Desk>().keys.settings().appearance)?;
+            // The window comes first: the tray takes time on the thread that draws it.
+            let app = app.clone();
+            tauri::async_runtime::spawn(async move {
+                agent::first_paint(&app).await;
+                let main = app.clone();
+                let _ = app.run_on_main_thread(move || live_without_window(&main));
+            });
             Ok(())
         })
         .build(context())?;
     app.run(|app, event| agent::on_run_event(app, &event));
     Ok(())
+}
+
+/// Notices, tray, network and sleep: what the app needs besides its window.
+fn live_without_window<R: Runtime>(app: &tauri::AppHandle<R>) {
+    background::start(app);
+    let tray_made = tray::start(app);
+    agent::watch_tray(app, tray_made);
+    agent::background_changed(app);
 }
 
 /// The store in `directory`. When the disk refuses (no rights, full), the app still works, and says

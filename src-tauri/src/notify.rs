@@ -445,7 +445,7 @@ mod tests {
     fn servers_have_names_that_people_know() {
         assert_eq!(desktop::in_words("gnome-shell"), "GNOME Shell");
         assert_eq!(desktop::in_words("Plasma"), "Plasma");
-        assert_eq!(desktop::in_words("x\u{202e}y"), "x[U+202E]y");
+        assert_eq!(desktop::in_words("x\u{202e}y"), "x⟨U+202E⟩y");
     }
 }
 

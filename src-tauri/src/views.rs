@@ -100,6 +100,18 @@ pub enum GoView {
         /// uid of the key.
         uid: String,
     },
+    /// "Roll API key" for a key.
+    Roll {
+        /// Id of the connection.
+        connection: String,
+        /// uid of the key.
+        uid: String,
+    },
+    /// Another connection, on the screen that is shown.
+    Connection {
+        /// Its id.
+        connection: String,
+    },
     /// The list of what is not confirmed yet.
     Outbox,
     /// The settings.

@@ -43,7 +43,16 @@ pub fn open_main<R: Runtime>(app: &AppHandle<R>, appearance: Appearance) -> taur
         .min_inner_size(640.0, 480.0)
         .center()
         .build()?;
+    #[cfg(target_os = "linux")]
+    crate::first_frame::show(&window)?;
     watch_web_process(&window)
+}
+
+/// The page of the main window has painted what it has.
+pub fn page_painted<R: Runtime>(app: &AppHandle<R>) {
+    #[cfg(target_os = "linux")]
+    let _ = app.run_on_main_thread(crate::first_frame::end);
+    agent::page_painted(app);
 }
 
 /// A page whose web process died shows nothing and hears nothing: the shell has to know.
@@ -110,7 +119,7 @@ pub fn guarded<'a, R: Runtime>(
     };
     // No white flash before a dark page.
     match theme {
-        Some(Theme::Dark) => builder.background_color(Color(0x15, 0x17, 0x1c, 0xff)),
+        Some(Theme::Dark) => builder.background_color(Color(0x12, 0x15, 0x1b, 0xff)),
         _ => builder,
     }
 }
@@ -181,7 +190,11 @@ pub fn on_event<R: Runtime>(window: &Window<R>, event: &WindowEvent) {
             api.prevent_close();
             close_once(window, crate::reveal::has_started);
         }
-        (MAIN, WindowEvent::Destroyed) => agent::window_gone(app),
+        (MAIN, WindowEvent::Destroyed) => {
+            agent::window_gone(app);
+            #[cfg(target_os = "linux")]
+            crate::afresh::after_window(app);
+        }
         (REVEAL, WindowEvent::Destroyed) => app.state::<crate::reveal::Shown>().forget(),
         _ => {}
     }

@@ -83,7 +83,7 @@ impl Stage {
 
     fn refresh(&self, connection: &str) {
         let keys = Arc::clone(&self.app.state::<Desk>().keys);
-        let request = ListRequest { connection: connection.to_owned(), refresh: true };
+        let request = ListRequest { connection: connection.to_owned(), refresh: true, have: None };
         let list = tauri::async_runtime::block_on(keys.list_keys(request)).expect("a list");
         assert_eq!(list.problem, None);
     }

@@ -49,13 +49,28 @@ impl Desk {
     /// Opens the window from the tray and waits until it has its web process.
     pub async fn open_window(&self) {
         let stage = &self.window.stage;
-        self.tray.pick(&["Open Palette Keys"]).await;
+        // The agent may have begun anew since, with a new icon.
+        self.panel.item().await.pick(&["Open Palette Keys"]).await;
         stage.wait_for_window(TITLE).await;
         let there = within(PATIENCE, async || (!stage.web_processes().is_empty()).then_some(()));
         assert!(there.await.is_some(), "no web process comes");
         // Until it has loaded its page: WebKitGTK 2.50 aborts the whole program when a web process
         // ends before it has said its number.
         tokio::time::sleep(Duration::from_millis(1500)).await;
+    }
+
+    /// Waits until the agent without its window has begun anew, and gives its icon.
+    pub async fn begun_anew(&self) -> TrayItem {
+        let pid = self.window.stage.app_pid();
+        // What is in the way (an act whose notice is gathered) is looked at again every ten seconds.
+        let anew = within(3 * PATIENCE, async || {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).any(|word| word == b"--hidden").then_some(())
+        });
+        let anew = anew.await.is_some();
+        assert!(anew, "the agent does not begin anew: {}", self.window.stage.log());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.panel.item().await
     }
 
     /// Waits for the request that takes this key out of service, and gives the time to it in

@@ -23,6 +23,8 @@ mod harness;
 #[cfg(target_os = "linux")]
 mod list;
 #[cfg(target_os = "linux")]
+mod review;
+#[cfg(target_os = "linux")]
 mod revokes;
 #[cfg(target_os = "linux")]
 mod screen;
@@ -51,28 +53,39 @@ async fn main() {
     let full = words.iter().any(|word| word == "full");
     words.retain(|word| word != "full");
     let wanted = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
-    let before = load();
-    let mut figures: Vec<Figure> = Vec::new();
+    // Each part is printed as it ends: a stage that cannot be set costs only what comes after it.
+    let told = |before: f64, figures: Vec<Figure>| print(&figures, before, load());
     if wanted("list") || wanted("smooth") {
+        let before = load();
         let mut window = signed_in::Window::open(signed_in::large()).await;
+        let mut figures = Vec::new();
         if wanted("list") {
             figures.extend(list::measure(&mut window).await);
         }
         if wanted("smooth") {
             figures.extend(smooth::measure(&window).await);
         }
+        told(before, figures);
+    }
+    if wanted("review") {
+        let before = load();
+        let mut figures = vec![review::measure()];
+        let window = signed_in::Window::open(signed_in::large()).await;
+        figures.push(review::paint(&window).await);
+        drop(window);
+        figures.extend(review::memory().await);
+        told(before, figures);
     }
     if wanted("start") {
-        figures.extend(start::measure().await);
+        told(load(), start::measure().await);
     }
     if wanted("tray") {
-        figures.extend(tray::measure().await);
+        told(load(), tray::measure().await);
     }
     if wanted("revokes") {
-        figures.extend(revokes::measure().await);
+        told(load(), revokes::measure().await);
     }
     if wanted("agent") {
-        figures.extend(agent::measure(full).await);
+        told(load(), agent::measure(full).await);
     }
-    print(&figures, before, load());
 }

@@ -178,7 +178,17 @@
     return at;
   };
 
+  // Opens Review, until its timeline has bars.
+  const review = async () => {
+    const link = document.querySelector('a[href="#review"]');
+    const { painted } = await until(
+      () => document.querySelector('[aria-label="Expiry timeline"] rect') !== null,
+      () => link.click(),
+    );
+    return painted;
+  };
+
   Object.defineProperty(window, "__bench", {
-    value: { revoke, connect, firstRow, refresh, record, stop, jumps, typing },
+    value: { review, revoke, connect, firstRow, refresh, record, stop, jumps, typing },
   });
 })();

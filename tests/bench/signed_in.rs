@@ -12,7 +12,12 @@ pub fn large() -> SimOptions {
 
 /// The demo tenant of some 40 keys.
 pub fn usual() -> SimOptions {
-    SimOptions { seed: Seed::Demo, ..unhurried() }
+    usual_but(Seed::Demo)
+}
+
+/// A tenant with this in it.
+pub fn usual_but(seed: Seed) -> SimOptions {
+    SimOptions { seed, ..unhurried() }
 }
 
 /// The rate limit would be what is measured.
@@ -44,7 +49,9 @@ impl Window {
     /// Starts it there and connects.
     pub async fn open_on(mut stage: Stage) -> Self {
         // The stage chooses the renderer that its pictures need; people get this one.
-        let launch = Launch::default().with("WEBKIT_DISABLE_DMABUF_RENDERER", "1");
+        let launch = Launch::default()
+            .with("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
+            .with("RUST_LOG", "warn,palette_keys::afresh=debug");
         let page = stage.launch(launch).await;
         page.role("heading", "Connect to Palette").wait().await;
         page.role("textbox", "Palette address").put(&stage.sim.origin()).await;

@@ -27,15 +27,16 @@ pub async fn measure() -> Vec<Figure> {
         }
     }
     desk.close_window().await;
+    let tray = desk.begun_anew().await;
     let mut picks = Samples::default();
     for round in each..2 * each {
         let name = name(round);
         let key = desk.window.stage.sim.key_named(&name).expect("it is there");
         let list = format!("{name} (");
         let act = format!("Revoke {name} ");
-        let began = desk.tray.pick(&["Quick revoke", &list, &act]).await;
+        let began = tray.pick(&["Quick revoke", &list, &act]).await;
         let time = desk.on_wire(&key.uid, began).await;
-        desk.tray.wait_without(&["not confirmed yet"]).await;
+        tray.wait_without(&["not confirmed yet"]).await;
         if round >= each + WARM_UP {
             picks.push(time);
         }

@@ -31,6 +31,63 @@ async fn closing_keeps_the_agent_and_the_window_opens_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_window_closed_before_its_page_runs_does_not_end_the_agent() {
+    let desk = Desk::alone(&["--hidden"]).await;
+    desk.tray_with("leaked").await;
+    let pid = desk.stage.app_pid();
+    for _ in 0..4 {
+        let second = desk.stage.command(desk.stage.program(), &[]).await;
+        assert!(second.status.success(), "{second:?}");
+        desk.stage.wait_for_window(WINDOW).await;
+        desk.close_window().await;
+        assert_eq!(desk.stage.app_pid(), pid);
+    }
+    desk.tray_with("leaked").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_window_the_agent_begins_anew_and_nothing_is_lost() {
+    let (mut desk, _) = Desk::driven(Setting::default()).await;
+    desk.stage.quit().await;
+    desk.stage.start_alone_with(&[], &[("PALETTE_KEYS_CALM_MS", "300")]);
+    desk.stage.wait_for_window(WINDOW).await;
+    let tray = desk.tray_with("leaked").await;
+    let pid = desk.stage.app_pid();
+    desk.pick_revoke(&tray, "leaked").await;
+    desk.wait_active("leaked", false).await;
+    tray.entry(&["Undo revoke leaked"]).await;
+
+    desk.stage.press_close_button(WINDOW).await;
+    desk.stage.wait_window_gone(WINDOW).await;
+    eventually("it runs as it would after a login", async || {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == b"--hidden").then_some(())
+    })
+    .await;
+    assert_eq!(desk.stage.app_pid(), pid);
+    eventually("nothing of the window is left, WebKit's network process neither", async || {
+        (desk.stage.processes().len() == 1).then_some(())
+    })
+    .await;
+
+    // The undo is still offered, and done; the outbox is sent from here.
+    eventually("the icon is back, and one only", async || {
+        (desk.panel.items().await.len() == 1).then_some(())
+    })
+    .await;
+    let tray = desk.tray_with("spare").await;
+    tray.pick(&["Undo revoke leaked"]).await;
+    desk.wait_active("leaked", true).await;
+    desk.pick_revoke(&tray, "spare").await;
+    desk.wait_active("spare", false).await;
+
+    let second = desk.stage.command(desk.stage.program(), &[]).await;
+    assert!(second.status.success(), "{second:?}");
+    desk.stage.wait_for_window(WINDOW).await;
+    assert_eq!(desk.panel.items().await.len(), 1, "one icon, one app");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn closing_quits_where_nothing_shows_a_tray() {
     // A watcher that has no host shows nothing either.
     let mut stage = Stage::new().await;

@@ -93,6 +93,12 @@ async fn every_shape_holds_the_value_and_the_right_host() {
         ("curl", format!("{}/v1/users/info", scene.sim().origin())),
         ("Terraform provider block", format!("api_key      = \"{value}\"")),
         (".tfvars line", format!("sc_api_key = \"{value}\"")),
+        ("PowerShell variables", format!("$env:SPECTROCLOUD_APIKEY = '{value}'")),
+        (".env lines", format!("PALETTE_API_KEY={value}\n")),
+        ("MCP server config", format!("\"PALETTE_API_KEY\": \"{value}\"")),
+        ("Go", format!("client.WithAPIKey(\"{value}\")")),
+        ("TypeScript", format!("baseUrl: \"{}\"", scene.sim().origin())),
+        ("Python", format!("headers={{\"ApiKey\": \"{value}\"}}")),
     ];
     for (shape, text) in wanted {
         held.role("button", "Copy as").click().await;

@@ -198,7 +198,7 @@ async fn a_wrong_password_and_a_second_factor_are_told_apart() {
 }
 
 /// A certificate authority and a certificate it issued for this name.
-fn authority(name: &str) -> (String, TlsIdentity) {
+pub fn authority(name: &str) -> (String, TlsIdentity) {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -211,7 +211,7 @@ fn authority(name: &str) -> (String, TlsIdentity) {
     (ca_pem, TlsIdentity { cert_pem, key_pem: key.serialize_pem() })
 }
 
-async fn choose_authority(page: &Page, stage: &Stage, pem: &str) {
+pub async fn choose_authority(page: &Page, stage: &Stage, pem: &str) {
     let path = stage.home().join("authority.pem");
     std::fs::write(&path, pem).unwrap();
     page.field("CA certificate").attach(&path).await;

@@ -155,19 +155,109 @@ async fn main_screens(theme: Theme) {
     page.role("link", "Activity").click().await;
     page.words(containing("release-bot")).nth(0).wait().await;
     look(page, theme, "activity").await;
+    activity_screens(&scene, theme).await;
     page.role("link", "Settings").click().await;
     page.role("heading", "Settings").wait().await;
     look(page, theme, "settings").await;
     page.role("heading", "About").scroll_into_view().await;
     look(page, theme, "settings-end").await;
+    page.role("button", containing("Edit")).nth(0).click().await;
+    let edit = scene.dialog("Edit connection");
+    edit.role("combobox", "Proxy").choose("Custom").await;
+    edit.role("textbox", "Proxy address").put("http://proxy.acme.example:3128").await;
+    edit.words(containing("Save tries this")).wait().await;
+    look(page, theme, "edit-connection").await;
+    page.press("Escape").await;
+    edit.wait_gone().await;
     page.role("button", containing("Remove")).nth(0).click().await;
-    page.role("alertdialog", any()).wait().await;
+    page.role("alertdialog", any()).words(containing("stays valid")).wait().await;
     look(page, theme, "remove-connection").await;
+}
+
+/// "Activity" with changes to read, the server's log, nothing left of it, and a narrow window.
+async fn activity_screens(scene: &Scene, theme: Theme) {
+    let page = &scene.page;
+    page.role("link", "Keys").click().await;
+    let details = scene.look_at("release-bot").await;
+    details.role("button", "Renew").click().await;
+    let dialog = scene.dialog("Renew API key");
+    dialog.role("radio", "90 days").click().await;
+    dialog.role("button", "Renew").click().await;
+    dialog.wait_gone().await;
+    details.role("radio", "Server").click().await;
+    details.words(containing("updated")).nth(0).wait().await;
+    quiet(page).await;
+    look(page, theme, "history-server").await;
+    page.role("link", "Activity").click().await;
+    page.role("radio", "Both").click().await;
+    page.words(containing("In the server's log at")).nth(0).wait().await;
+    look(page, theme, "activity-both").await;
+    page.role("radio", "Server").click().await;
+    page.words(containing("API key 'ci-prod'")).nth(0).wait().await;
+    look(page, theme, "activity-server").await;
+    page.role("searchbox", "Search activity").put("nothing-like-this").await;
+    page.words("Nothing matches").wait().await;
+    look(page, theme, "activity-nothing").await;
+    page.role("radio", "This app").click().await;
+    page.role("button", "Clear filters").nth(0).click().await;
+    page.words(containing("Renewed")).nth(0).wait().await;
+    look(page, theme, "activity-changes").await;
+}
+
+/// "Found a key?", from the value to the proof.
+async fn found_key(scene: &Scene, theme: Theme) {
+    let page = &scene.page;
+    page.press("Control+k").await;
+    page.role("combobox", "Command").put("found").await;
+    page.role("option", "Found a key?").click().await;
+    let dialog = scene.dialog("Found a key?");
+    dialog.wait().await;
+    look(page, theme, "found").await;
+    page.password("Found value").put(&scene.key("backup-verify").value).await;
+    dialog.role("button", "Continue").click().await;
+    dialog.words(containing("It is sent once")).wait().await;
+    look(page, theme, "found-question").await;
+    dialog.role("button", containing("Try it on")).click().await;
+    dialog.words(containing("It works")).wait().await;
+    dialog.role("radio", containing("backup-verify")).click().await;
+    look(page, theme, "found-candidates").await;
+    dialog.role("button", "Revoke backup-verify").click().await;
+    scene.question("Revoke backup-verify?").role("button", "Revoke").click().await;
+    dialog.words(containing("Palette refused the found value")).wait().await;
+    look(page, theme, "found-revoked").await;
+    dialog.role("button", "Done").click().await;
+    dialog.wait_gone().await;
+}
+
+/// An undo of what somebody else changed since.
+async fn undo_conflict(scene: &Scene, theme: Theme) {
+    let details = scene.look_at("ci-prod").await;
+    details.role("button", "Edit").click().await;
+    let dialog = scene.dialog("Edit API key");
+    dialog.role("textbox", "API key name").put("ci-prod-eu").await;
+    dialog.role("button", "Save").click().await;
+    dialog.wait_gone().await;
+    let uid = scene.key("ci-prod-eu").uid;
+    scene.sim().edit_key_directly(&uid, |key| {
+        key.name = "ci-prod-emea".into();
+        key.description = "Deploys of the payment clusters, every region".into();
+    });
+    scene.toasts().role("button", "Undo").nth(0).click().await;
+    let conflict = scene.question("Someone changed this key since");
+    conflict.wait().await;
+    look(&scene.page, theme, "undo-conflict").await;
+    conflict.role("button", "Undo anyway").click().await;
+    conflict.wait_gone().await;
+    scene.key_becomes("ci-prod", "named as before", |key| key.uid == uid).await;
+    quiet(&scene.page).await;
 }
 
 async fn dialogs(theme: Theme) {
     let scene = scene(theme).await;
     let page = &scene.page;
+    undo_conflict(&scene, theme).await;
+    found_key(&scene, theme).await;
+    scene.search("").await;
     scene.name_cell("ci-prod").click().await;
 
     let dialog = scene.begin_key("ci-staging").await;
@@ -230,6 +320,8 @@ async fn dialogs(theme: Theme) {
     scene.dialog("Renew API key").words(containing("Ends ")).nth(0).wait().await;
     look(page, theme, "renew").await;
     page.press("Escape").await;
+    roll(&scene, theme).await;
+    let details = scene.look_at("ci-prod").await;
     details.role("button", "Delete").click().await;
     scene.dialog("Delete API key").wait().await;
     look(page, theme, "delete").await;
@@ -244,6 +336,32 @@ async fn dialogs(theme: Theme) {
     page.role("toolbar", "Selection").role("button", "Delete").click().await;
     scene.dialog("Delete API key").wait().await;
     look(page, theme, "delete-several").await;
+}
+
+/// A roll from its form to the pair in the list, and one that something stands in the way of.
+async fn roll(scene: &Scene, theme: Theme) {
+    let page = &scene.page;
+    scene.look_at("release-bot").await.role("button", "Roll").click().await;
+    let dialog = scene.dialog("Roll API key");
+    dialog.words(containing("keys used")).wait().await;
+    dialog.words(containing("Ends ")).nth(0).wait().await;
+    look(page, theme, "roll").await;
+    let old = scene.key("release-bot").uid;
+    let put = Matcher::on("PUT", &format!("/v1/apiKeys/{old}"));
+    scene.sim().set_fault(put, Fault::error(403, "Forbidden", "not allowed"), None);
+    dialog.role("textbox", "API key name").put("release-bot-next").await;
+    dialog.role("button", "Roll").click().await;
+    dialog.role("alert", any()).wait().await;
+    look(page, theme, "roll-stuck").await;
+    scene.sim().clear_faults();
+    dialog.role("button", "Try again").click().await;
+    dialog.words(containing("is in its place")).wait().await;
+    look(page, theme, "roll-done").await;
+    dialog.role("button", "Done").click().await;
+    dialog.wait_gone().await;
+    scene.search("release-bot").await;
+    scene.details().role("group", "Roll").role("button", "Extend grace").wait().await;
+    look(page, theme, "keys-rolling").await;
 }
 
 async fn trouble(theme: Theme) {
@@ -344,6 +462,20 @@ async fn narrow(theme: Theme) {
     look(page, theme, "create-900x600").await;
     page.press("Escape").await;
     scene.dialog("New API key").wait_gone().await;
+    page.role("link", "Review").click().await;
+    page.role("figure", "Expiry timeline").wait().await;
+    look(page, theme, "review-900x600").await;
+    page.role("button", "Offboard a person").click().await;
+    let offboard = scene.dialog("Offboard a person");
+    offboard.role("combobox", "Person").click().await;
+    page.type_text("ana").await;
+    page.role("option", containing("Ana Ruiz")).click().await;
+    offboard.words(containing("of them working")).wait().await;
+    look(page, theme, "offboard-900x600").await;
+    offboard.role("button", "Close").click().await;
+    offboard.wait_gone().await;
+    page.role("link", "Keys").click().await;
+    page.role("grid", "API keys").wait().await;
 
     resize(1240, 780).await;
     page.zoom_to_double().await;
@@ -364,6 +496,58 @@ async fn narrow(theme: Theme) {
     page.press("Control+,").await;
     page.role("heading", "Settings").wait().await;
     look(page, theme, "settings-200-percent").await;
+    page.role("link", "Review").focus().await;
+    page.press("Enter").await;
+    page.role("figure", "Expiry timeline").wait().await;
+    look(page, theme, "review-200-percent").await;
+}
+
+async fn review_screens(theme: Theme) {
+    let scene = scene(theme).await;
+    let page = &scene.page;
+    page.role("link", "Review").click().await;
+    page.role("figure", "Expiry timeline").wait().await;
+    page.role("heading", containing("of people who are gone")).wait().await;
+    quiet(page).await;
+    look(page, theme, "review").await;
+    page.role("radio", "By owner").check(true).await;
+    look(page, theme, "review-by-owner").await;
+    page.role("button", "Show as table").click().await;
+    look(page, theme, "review-table").await;
+    page.role("button", "Rules").click().await;
+    let rules = scene.dialog("Rules of the review");
+    rules.wait().await;
+    look(page, theme, "review-rules").await;
+    rules.role("button", "Close").click().await;
+    rules.wait_gone().await;
+    page.role("button", "Keep\u{2026}").nth(0).click().await;
+    let keep = scene.dialog("Keep as it is?");
+    keep.role("textbox", "Reason").put("The owner's team takes it over").await;
+    look(page, theme, "review-keep").await;
+    keep.role("button", "Keep").click().await;
+    keep.wait_gone().await;
+    // Before the dialog opens: a press beside it closes it.
+    quiet(page).await;
+    page.role("button", containing("Accepted until a date")).click().await;
+    let accepted = scene.dialog("Accepted until a date");
+    accepted.wait().await;
+    look(page, theme, "review-accepted").await;
+    accepted.role("button", "Close").click().await;
+    accepted.wait_gone().await;
+    page.role("link", "Keys").click().await;
+    scene.search("is:never").await;
+    page.role("button", "List options").click().await;
+    page.role("menu", "List options").wait().await;
+    look(page, theme, "list-options").await;
+    page.role("menuitem", containing("Save this view")).click().await;
+    let save = scene.dialog("Save this view");
+    save.role("textbox", "Name").put("Without an end").await;
+    look(page, theme, "save-view").await;
+    save.role("button", "Save view").click().await;
+    save.wait_gone().await;
+    let views = page.role("listbox", "Views");
+    views.role("option", containing("Without an end")).wait().await;
+    look(page, theme, "saved-view").await;
 }
 
 async fn reveal_window(theme: Theme) {
@@ -407,5 +591,6 @@ in_both_themes! {
     screenshots_of_trouble_light, screenshots_of_trouble_dark: trouble;
     screenshots_without_keys_light, screenshots_without_keys_dark: without_keys;
     screenshots_of_narrow_windows_light, screenshots_of_narrow_windows_dark: narrow;
+    screenshots_of_the_review_light, screenshots_of_the_review_dark: review_screens;
     screenshots_of_the_reveal_window_light, screenshots_of_the_reveal_window_dark: reveal_window;
 }

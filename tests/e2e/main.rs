@@ -16,10 +16,12 @@
 #![allow(dead_code, reason = "the stage offers more than each scenario uses")]
 
 mod acts;
+mod admin;
 mod background;
 mod change;
 mod clipboard;
 mod connect;
+mod connections;
 mod create;
 mod desk;
 mod harness;
@@ -33,8 +35,12 @@ mod panel;
 mod people;
 mod restart;
 mod reveal;
+mod review;
+mod roll;
 mod scale;
 mod scene;
 mod selftest;
+mod signin;
 mod traces;
 mod tray;
+mod undo;

@@ -122,7 +122,7 @@ async fn two_connections_are_switched_renamed_and_removed() {
 
     page.role("button", "Remove Sandbox").click().await;
     let question = page.role("alertdialog", "Remove Sandbox?");
-    question.words(containing("every key there goes on working")).wait().await;
+    question.words(containing("every key there stays valid")).wait().await;
     question.role("button", "Cancel").wait_focused().await;
     question.role("button", "Remove").click().await;
     question.wait_gone().await;

@@ -131,3 +131,17 @@ if (bulk) {
 }
 const scroll = number("scroll");
 if (scroll) setTimeout(() => document.querySelector(".sections")?.scrollTo(0, scroll), 400);
+/** `roll=form`, `roll=other`, `roll=done`, `roll=running` and `roll=stuck`: the stations of a roll. */
+const roll = asked.get("roll");
+if (roll) {
+  const named = (name: string) => host.keys.find((each) => each.name === name);
+  const old = named(roll === "other" ? "argo-prod" : "atlantis");
+  if (roll === "stuck") host.fail("roll_key", { code: "quotaFull", message: "No key was made." });
+  setTimeout(() => old && void app.goTo({ kind: "roll", connection: "acme", uid: old.uid }), 300);
+  const press = (name: string) =>
+    [...document.querySelectorAll<HTMLButtonElement>('[role="dialog"] button')]
+      .find((button) => button.textContent?.trim() === name)
+      ?.click();
+  if (roll !== "form" && roll !== "other") setTimeout(() => press("Roll"), 1_200);
+  if (roll === "running") setTimeout(() => press("Done"), 1_800);
+}

@@ -3,7 +3,11 @@
  * an ordinary browser. It is never part of the app.
  */
 import type {
+  BulkRunView,
+  BulkView,
+  Act,
   ActivityView,
+  AuditView,
   BackgroundView,
   Commands,
   ConnectionView,
@@ -20,13 +24,27 @@ import type {
   OutboxEnd,
   OutboxItemView,
   OutboxView,
+  RollRequest,
+  RollView,
   Settings,
 } from "../src/lib/ipc";
+import { fakePolicy, fakeReview, fakeSpread, type FakeAccepted } from "./fake-review";
 import { NOW, tenantKeys, tenantPeople } from "./fake-tenant";
 
 export { NOW } from "./fake-tenant";
 
 const DAY = 86_400_000;
+
+/** A roll whose old key goes on until its end. */
+const ROLLING = {
+  step: "rolling",
+  problem: null,
+  held: null,
+  mayExtend: true,
+  mayEndNow: true,
+  mayCancel: true,
+  mayContinue: false,
+} satisfies Partial<RollView>;
 
 /** How the fake tenant is. */
 export interface FakeOptions {
@@ -41,6 +59,9 @@ export interface FakeOptions {
   keychain?: KeychainView["state"];
   demo?: boolean;
   inMemoryOnly?: boolean;
+  /** How the open connection signs in. */
+  signIn?: Partial<ConnectionView["signIn"]>;
+  method?: ConnectionView["method"];
   appearance?: Settings["appearance"];
   lost?: boolean;
   held?: boolean;
@@ -54,6 +75,8 @@ export interface FakeOptions {
    * and a test says what becomes of it.
    */
   sends?: number | null;
+  /** Names of keys that a bulk act is refused for. */
+  refuses?: string[];
   /** Milliseconds an answer takes. */
   delay?: number;
   now?: () => number;
@@ -78,6 +101,8 @@ export interface FakeHost extends Host {
   connections: ConnectionView[];
   settings: Settings;
   outbox: OutboxView;
+  /** Rolls that are not over. */
+  rolls: RollView[];
   background: BackgroundView;
   /** Makes one record from parts and puts it into the outbox, as another process or the tray does. */
   record(part?: Partial<OutboxItemView>): OutboxItemView;
@@ -112,7 +137,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     colour: "indigo",
     host: options.demo ? "127.0.0.1:8787" : "api.spectrocloud.com",
     origin: options.demo ? "http://127.0.0.1:8787" : "https://api.spectrocloud.com",
-    method: "apiKey",
+    method: options.method ?? "apiKey",
     email: null,
     organization: "acme",
     demo: options.demo ?? false,
@@ -133,6 +158,17 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     },
     problem: null,
     inMemoryOnly: options.inMemoryOnly ?? false,
+    signIn: {
+      uid: "66f2b1c04bab2337f20c0041",
+      name: "palette-keys on lark",
+      expires: NOW + 25.4 * DAY,
+      own: true,
+      renews: true,
+      asks: false,
+      offers: false,
+      problem: null,
+      ...options.signIn,
+    },
   };
   const lab: ConnectionView = {
     ...connection,
@@ -177,6 +213,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
   /** The state of the list; moved on by what a test says has changed. */
   let revision = 0;
   let held: HeldView[] = [];
+  let accepted: FakeAccepted[] = [];
   let activity: ActivityView[] = history();
 
   function history(): ActivityView[] {
@@ -196,13 +233,34 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       keyName: "ci-prod",
       ownerName: "Jane Doe",
       detail,
+      changes: [],
       canUndo: false,
+      undoes: null,
     });
     return [
       line(4, NOW - 11 * DAY, "edit", "Description changed"),
       line(3, NOW - 20 * DAY, "reactivate", "PUT state → 204, read back: active"),
       line(2, NOW - 20.014 * DAY, "revoke", "PUT state → 204, read back: revoked"),
       line(1, NOW - 25 * DAY, "create", "Created, saved to keychain"),
+    ];
+  }
+
+  function audits(): AuditView[] {
+    const entry = (at: number, action: string, verb: string, actor: string): AuditView => ({
+      uid: `audit-${at}`,
+      at,
+      localAt: at,
+      action,
+      message: `API key 'ci-prod' ${verb}`,
+      note: "",
+      actor,
+      keyUid: "66e844c44bab2337f20c7471",
+      keyName: "ci-prod",
+    });
+    return [
+      entry(NOW - 2 * DAY, "update", "updated", "Ana Ruiz"),
+      entry(NOW - 20 * DAY + 1_000, "update", "activated", "Jane Doe"),
+      entry(NOW - 25 * DAY, "create", "created", "Jane Doe"),
     ];
   }
 
@@ -256,9 +314,24 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     host.outbox.items.some(({ keyUid }) => keyUid === key.uid)
       ? { ...key, flags: [...key.flags, "revoking"] }
       : key;
-  const list = (): KeyListView => ({
+  /** What the window has: as the shell does, only what differs is given to it again. */
+  let given = { snapshot: 0, keys: new Map<string, string>() };
+  const differing = (have: number | undefined) => {
+    const all = host.keys.map(flagged);
+    const now = new Map(all.map((key) => [key.uid, JSON.stringify(key)]));
+    const { snapshot, keys: before } = given;
+    const since = have === snapshot && snapshot > 0 ? snapshot : null;
+    given = { snapshot: snapshot + 1, keys: now };
+    return {
+      keys: since === null ? all : all.filter(({ uid }) => before.get(uid) !== now.get(uid)),
+      gone: since === null ? [] : [...before.keys()].filter((uid) => !now.has(uid)),
+      snapshot: snapshot + 1,
+      since,
+    };
+  };
+  const list = (have?: number): KeyListView => ({
     connection: "acme",
-    keys: host.keys.map(flagged),
+    ...differing(have),
     people: user ? [] : tenantPeople(host.keys),
     asOf,
     problem:
@@ -271,6 +344,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     ownKeys: host.keys.filter((key) => key.mine).length,
     ownUserUid: "5f0000000000000000000001",
     lostCreations: [...lost],
+    rolls: host.rolls,
   });
   const startView = () => ({
     version: "0.1.0",
@@ -333,8 +407,78 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     }, step);
   };
 
+  let runs: BulkRunView[] = [];
+  const graceOf = (grace: RollRequest["grace"]) =>
+    ({ now: 0, hour: DAY / 24, day: DAY, week: 7 * DAY, month: 30 * DAY })[grace];
+  /** Links the two keys of a roll and moves the old one's end. */
+  const paired = ({ roll: id, oldUid, oldName, newUid, newName }: RollView, ends: number) => {
+    change(oldUid, {
+      expires: ends,
+      pair: { roll: id, role: "old", uid: newUid, name: newName, ends },
+    });
+    if (newUid)
+      change(newUid, { pair: { roll: id, role: "new", uid: oldUid, name: oldName, ends } });
+  };
+  const roll = (request: RollRequest): { roll: RollView | null } => {
+    const old = find(request.uid);
+    const uid = `88e844c44bab2337f20c${String(++made).padStart(4, "0")}`;
+    const expires = endOf(request.expiry);
+    host.keys = [
+      ...host.keys,
+      {
+        ...old,
+        uid,
+        name: request.name,
+        created: now(),
+        modified: null,
+        expires,
+        status: "active",
+      },
+    ];
+    if (request.grace === "now") {
+      change(old.uid, { status: "revoked" });
+      return { roll: null };
+    }
+    const wanted = now() + graceOf(request.grace);
+    const ends = old.expires !== null && old.expires < wanted ? old.expires : wanted;
+    const one: RollView = {
+      roll: request.opId,
+      connection: "acme",
+      purpose: old.flags.includes("signsIn") ? "signIn" : "ordinary",
+      oldUid: old.uid,
+      oldName: old.name,
+      newUid: uid,
+      newName: request.name,
+      ownerName: old.ownerName,
+      mine: old.mine,
+      ...ROLLING,
+      grace: request.grace,
+      oldEnds: ends,
+      oldEndedBefore: old.expires,
+    };
+    change(uid, { flags: old.mine ? ["inKeychain"] : [] });
+    if (!old.mine) {
+      const handed = { ...newHeld(request.name, uid, expires, false), held: request.opId };
+      held = [...held, { ...handed, ownerName: old.ownerName, proof: { kind: "notTried" } }];
+      const waits: RollView = {
+        ...one,
+        step: "handOver",
+        oldEnds: null,
+        held: held.at(-1) ?? null,
+        mayExtend: false,
+        mayEndNow: false,
+      };
+      host.rolls = [...host.rolls, waits];
+      return { roll: waits };
+    }
+    host.rolls = [...host.rolls, one];
+    paired(one, ends);
+    return { roll: one };
+  };
+
   const commands: Handlers = {
     start: startView,
+    painted: () => null,
     parse_address: ({ address }) => {
       const text = address.trim();
       if (text === "") throw fault({ code: "addressEmpty", message: "No address was typed." });
@@ -373,25 +517,77 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     open_demo: ({ person }) => joinDemo(person),
     select_connection: ({ connection: id }) =>
       host.connections.find((each) => each.id === id) ?? connection,
-    edit_connection: ({ connection: id, name, colour }) => {
+    edit_connection: ({ connection: id, name, colour, certificate, proxy }) => {
+      const has = (before: boolean) =>
+        certificate.kind === "keep" ? before : certificate.kind === "replace";
       host.connections = host.connections.map((each) =>
-        each.id === id ? { ...each, name, colour } : each,
+        each.id === id
+          ? { ...each, name, colour, proxy, hasCaCertificate: has(each.hasCaCertificate) }
+          : each,
       );
       return host.connections.find((each) => each.id === id) ?? connection;
+    },
+    connection_removal: () => ({
+      stored: ["ci-prod", "grafana"],
+      hasCredential: true,
+      waiting: 0,
+      notKept: null,
+    }),
+    change_sign_in: ({ connection: id, change: said }) => {
+      const one = host.connections.find((each) => each.id === id) ?? connection;
+      const key = said.kind === "key" ? find(said.uid) : null;
+      const signIn = {
+        key: { ...one.signIn, uid: key?.uid ?? null, name: key?.name ?? null, asks: false },
+        notKnown: { ...one.signIn, uid: null, name: null, expires: null, asks: false },
+        keepPassword: { ...one.signIn, offers: false },
+        renew: { ...one.signIn, renews: said.kind === "renew" && said.on },
+      }[said.kind];
+      host.connections = host.connections.map((each) =>
+        each.id === id ? { ...one, signIn } : each,
+      );
+      return { ...one, signIn };
+    },
+    make_own_key: ({ connection: id }) => {
+      const one = host.connections.find((each) => each.id === id) ?? connection;
+      const made: ConnectionView = {
+        ...one,
+        method: "apiKey",
+        signIn: {
+          ...one.signIn,
+          name: "palette-keys on lark",
+          own: true,
+          renews: true,
+          offers: false,
+        },
+      };
+      host.connections = host.connections.map((each) => (each.id === id ? made : each));
+      return made;
     },
     remove_connection: ({ connection: id }) => {
       host.connections = host.connections.filter((each) => each.id !== id);
       return startView();
     },
-    list_keys: ({ refresh }) => {
+    list_keys: ({ refresh, have }) => {
       if (refresh && options.state !== "offline") asOf = now();
-      return list();
+      return list(have);
     },
     key_details: ({ uid }) => {
       const key = find(uid);
       return {
         key,
         roles: key.ownerState === "gone" ? null : ["Tenant Admin"],
+        owner:
+          key.ownerState === "gone" || user
+            ? null
+            : {
+                name: key.ownerName,
+                email: key.ownerEmail ?? "",
+                active: key.ownerState !== "inactive",
+                lastSignIn: now() - 3 * DAY,
+                roles: [
+                  { name: "Tenant Admin", allows: "may create, edit, revoke and delete every key" },
+                ],
+              },
         storedIn: key.flags.includes("inKeychain") ? "GNOME Keyring, this computer" : null,
         history: activity.filter((line) => line.keyUid === uid),
       };
@@ -449,7 +645,48 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       key: change(uid, { name, description, ...(expiry ? { expires: endOf(expiry) } : {}) }),
     }),
     renew_key: ({ uid, expiry }) => ({ key: change(uid, { expires: endOf(expiry) }) }),
+    roll_offer: ({ uid }) => {
+      const key = find(uid);
+      return {
+        name: `${key.name}-2026-11-23`,
+        mine: key.mine,
+        signsIn: key.flags.includes("signsIn"),
+        ownerKeys: host.keys.filter(({ ownerUid }) => ownerUid === key.ownerUid).length,
+        quota: 20,
+      };
+    },
+    roll_key: (request) => roll(request),
+    act_on_roll: ({ roll: id, act }) => {
+      const running = host.rolls.find((each) => each.roll === id);
+      if (!running) throw fault({ code: "rollOver" });
+      if (act.kind === "extend") {
+        const oldEnds = now() + graceOf(act.grace);
+        host.rolls = host.rolls.map((each) => (each.roll === id ? { ...each, oldEnds } : each));
+        paired(running, oldEnds);
+        return { roll: host.rolls.find((each) => each.roll === id) ?? null };
+      }
+      if (act.kind === "continue") {
+        const oldEnds = now() + graceOf(running.grace);
+        const on: RollView = { ...running, ...ROLLING, oldEnds };
+        host.rolls = host.rolls.map((each) => (each.roll === id ? on : each));
+        paired(on, oldEnds);
+        return { roll: on };
+      }
+      host.rolls = host.rolls.filter((each) => each.roll !== id);
+      for (const uid of [running.oldUid, running.newUid]) if (uid) change(uid, { pair: null });
+      if (act.kind === "endNow") change(running.oldUid, { status: "revoked" });
+      else {
+        if (running.newUid) change(running.newUid, { status: "revoked" });
+        change(running.oldUid, { expires: running.oldEndedBefore });
+      }
+      return { roll: null };
+    },
     revoke_key: ({ uid }) => ({
+      kind: "confirmed",
+      key: change(uid, { status: "revoked" }),
+      refusedAt: null,
+    }),
+    revoke_signing_key: ({ uid }) => ({
       kind: "confirmed",
       key: change(uid, { status: "revoked" }),
       refusedAt: null,
@@ -464,6 +701,64 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       host.keys = host.keys.filter((key) => key.uid !== uid);
       return { uid, removedFromKeychain: true };
     },
+    bulk_keys: async ({ opId, connection: id, uids, act }) => {
+      const view: BulkView = {
+        changed: [],
+        ends: [],
+        failed: [],
+        skipped: [],
+        untouched: [],
+        cutOff: null,
+      };
+      let run = { opId, connection: id, act, done: 0, failed: 0, of: uids.length, stopping: false };
+      const tell = (part: Partial<BulkRunView>) => {
+        run = { ...run, ...part };
+        runs = [...runs.filter((each) => each.opId !== opId), run];
+        host.emit("bulk-changed", run);
+      };
+      tell({});
+      for (const uid of uids) {
+        if (runs.some((each) => each.opId === opId && each.stopping)) {
+          view.untouched.push(uid);
+          continue;
+        }
+        await new Promise((done) => setTimeout(done, options.sends ?? 0));
+        const before = find(uid);
+        const met = options.refuses?.includes(before.name);
+        if (met) {
+          const problem = fault({ code: "forbidden", message: "You may not." });
+          view.failed.push({ uid, name: before.name, problem });
+        } else {
+          const end = act.kind === "renew" ? endOf(act.expiry) : before.expires;
+          const back = act.kind === "reactivate" || (act.kind === "renew" && act.reactivate);
+          const old = act.kind === "restore" ? act.ends.find((each) => each.uid === uid) : null;
+          view.changed.push(
+            change(uid, {
+              expires: old ? old.before : end,
+              ...(back ? { status: "active" as const } : {}),
+            }),
+          );
+          if (act.kind === "renew") view.ends.push({ uid, before: before.expires, after: end });
+        }
+        const stopping = runs.some((each) => each.opId === opId && each.stopping);
+        tell({ done: run.done + 1, failed: view.failed.length, stopping });
+      }
+      runs = runs.filter((each) => each.opId !== opId);
+      return view;
+    },
+    bulk_runs: () => runs,
+    stop_bulk: ({ opId }) => {
+      runs = runs.map((each) => (each.opId === opId ? { ...each, stopping: true } : each));
+      return null;
+    },
+    export_report: ({ format, uids }) => ({
+      file: `acme keys 2026-11-25.${format}`,
+      keys: uids?.length ?? host.keys.length,
+    }),
+    export_offboard_report: ({ format, name, uids }) => ({
+      file: `acme offboarding ${name} 2026-11-25.${format}`,
+      keys: uids.length,
+    }),
     outbox: () => host.outbox,
     add_to_outbox: ({ action, uids }) => {
       const isOpen = (uid: string) =>
@@ -518,8 +813,76 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       if (source.kind === "held") changeHeld(source.held, { kept: true });
       return null;
     },
-    list_activity: ({ before }) => (before === null ? activity : []),
+    list_activity: ({ before, filter }) =>
+      (before === null ? activity : []).filter(
+        ({ act, keyName }) =>
+          (filter.acts.length === 0 || filter.acts.includes(act)) &&
+          (keyName ?? "").includes(filter.text),
+      ),
+    last_reversible: () =>
+      activity.find(({ canUndo, undoes }) => canUndo && undoes === null) ?? null,
+    undo: ({ target }) => {
+      const line = target.kind === "line" ? activity.find(({ id }) => id === target.line) : null;
+      const uid = target.kind === "act" ? target.uid : (line?.keyUid ?? "");
+      const act: Act = target.kind === "act" ? target.act : (line?.act ?? "edit");
+      const { expires } = find(uid);
+      if (act === "revoke" && expires !== null && expires <= now()) {
+        throw fault({ code: "keyIsExpired" });
+      }
+      const status = act === "revoke" ? "active" : act === "reactivate" ? "revoked" : null;
+      const key = change(uid, status ? { status } : {});
+      return { kind: "undone", act, connection: "acme", key, sent: true };
+    },
+    list_audits: ({ uid }) =>
+      user
+        ? {
+            kind: "notAllowed",
+            message:
+              "Your roles in acme do not let you read the server's audit log: that takes the permission audit.list. A tenant admin can give it to you.",
+          }
+        : {
+            kind: "listed",
+            entries: audits().filter((entry) => uid === null || entry.keyUid === uid),
+            skipped: 0,
+            next: null,
+          },
+    try_found_key: () => ({
+      found: "found-1",
+      host: connection.host,
+      outcome: {
+        kind: "unknown",
+        actsAs: "Jane Doe",
+        organization: "acme",
+        signsIn: false,
+        candidates: host.keys
+          .filter(({ mine, status }) => mine && status !== "revoked")
+          .slice(0, 4),
+        problem: null,
+      },
+    }),
+    revoke_found_key: ({ uid }) => ({
+      revoked: {
+        kind: "confirmed",
+        key: change(uid, { status: "revoked" }),
+        refusedAt: now(),
+      },
+      value: { kind: "refused", at: now() },
+    }),
+    forget_found_key: () => null,
     save_settings: (settings) => (host.settings = settings),
+    review: () => fakeReview(host.keys, now(), user, accepted),
+    accept_finding: ({ rule, keys, reason, until }) => {
+      accepted.push(...keys.map((uid) => ({ rule, uid, reason, until })));
+      return fakeReview(host.keys, now(), user, accepted);
+    },
+    take_back_finding: ({ rule, keys }) => {
+      accepted = accepted.filter((each) => each.rule !== rule || !keys.includes(each.uid));
+      return fakeReview(host.keys, now(), user, accepted);
+    },
+    plan_spread: ({ date }) => fakeSpread(host.keys, date),
+    policy: () => fakePolicy(),
+    choose_policy: () =>
+      (host.settings = { ...host.settings, policyPath: "/home/jane/policy.toml" }),
     check_keychain: () => ({ ...keychain, state: "ready", advice: null }),
     reveal_take: () => ({
       name: "ci-prod",
@@ -545,7 +908,14 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       notices: true,
       noticeDays: [30, 14, 7, 3, 1],
       weeklyDigest: true,
+      changeNotices: false,
+      policyPath: null,
+      severities: {},
+      hiddenColumns: [],
+      savedViews: [],
+      renewSignInKey: true,
     },
+    rolls: [],
     outbox: {
       items: [],
       damaged: (options.damaged ?? []).map((words, index) => ({ record: `bad-${index}`, words })),

@@ -114,6 +114,7 @@ function keyOf(
     status: statusOf(end, revoked),
     flags,
     may: { update: true, delete: true },
+    pair: null,
   };
 }
 

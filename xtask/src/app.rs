@@ -66,8 +66,10 @@ pub fn screenshots(workspace: &Workspace) -> Outcome {
 
 /// Times the release build; `parts` are names of what alone shall be measured.
 pub fn bench(workspace: &Workspace, parts: &[&str]) -> Outcome {
-    if let Some(unknown) = parts.iter().find(|part| !["list", "smooth", "start"].contains(part)) {
-        return Err(format!("`{unknown}` is not measured; there are: list, smooth, start."));
+    const PARTS: [&str; 8] =
+        ["list", "smooth", "review", "start", "tray", "revokes", "agent", "full"];
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(part)) {
+        return Err(format!("`{unknown}` is not measured; there are: {}.", PARTS.join(", ")));
     }
     system::install_missing(Needs::Bench)?;
     ui::build(workspace)?;

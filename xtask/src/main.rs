@@ -30,7 +30,7 @@ Palette Keys: what you can type
   cargo xtask package              the .deb and the .rpm; the last lines are their paths
   cargo xtask gen                  write the window's types anew from the Rust ones
   cargo xtask screenshots          every screen, light and dark, into target/screenshots
-  cargo xtask bench [list|smooth|start|tray|revokes|agent] [full]
+  cargo xtask bench [list|smooth|review|start|tray|revokes|agent] [full]
                                    times the release build; docs/bench.md tells what and how
 ";
 

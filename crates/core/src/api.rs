@@ -140,6 +140,9 @@ pub struct Person {
     pub active: Option<bool>,
     /// When the person last signed in; none: never, or not known.
     pub last_sign_in: Option<Timestamp>,
+    /// Own roles; empty: none, or not known. Those from teams are not in the lists (fact sheet §4).
+    #[serde(default)]
+    pub roles: Vec<RoleName>,
 }
 
 /// Everybody in the tenant, as far as the caller may know.
@@ -152,12 +155,69 @@ pub enum People {
 }
 
 /// A role of a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RoleName {
     /// uid of the role.
     pub uid: String,
-    /// Its name, such as "Tenant Admin".
+    /// Its name, such as "Tenant Admin"; empty where the list gave only the uid.
     pub name: String,
+}
+
+/// An entry of the server's audit log about a key (fact sheet §5). Its texts are whatever somebody
+/// wrote; of secrets only the one that is signed in with is taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// uid of the entry; may be empty.
+    pub uid: String,
+    /// When, by the server's clock.
+    pub at: Timestamp,
+    /// `actionType`: `create`, `update`, `delete`, …
+    pub action: String,
+    /// `actionMsg`: what was done, in the server's words.
+    pub message: String,
+    /// `userMsg`: a note that a person added; usually empty.
+    pub note: String,
+    /// Who did it: a name, an e-mail address or a service; may be empty.
+    pub actor: String,
+    /// uid of the key.
+    pub key_uid: Option<KeyUid>,
+    /// The key's name at that time; may be empty.
+    pub key_name: String,
+}
+
+/// Which entries of the audit log are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    /// About this key only; none: about every key.
+    pub uid: Option<KeyUid>,
+    /// At this time or later, by the server's clock.
+    pub from: Option<Timestamp>,
+    /// At this time or earlier.
+    pub until: Option<Timestamp>,
+    /// Where the page before ended; none: the newest.
+    pub next: Option<String>,
+}
+
+/// A page of the audit log, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditPage {
+    /// The entries.
+    pub entries: Vec<AuditEntry>,
+    /// Entries left out because they make no sense.
+    pub skipped: usize,
+    /// Where the next page begins; opaque (fact sheet §4). None at the end.
+    pub next: Option<String>,
+}
+
+/// What a role allows.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RoleRights {
+    /// uid of the role.
+    pub uid: String,
+    /// Its name; may be empty.
+    pub name: String,
+    /// Permission strings, such as `apiKey.list`.
+    pub permissions: Vec<String>,
 }
 
 /// Keys of the tenant, and how many more could not be understood.
@@ -271,6 +331,21 @@ impl PaletteClient {
         *self.inner.held() = Held::Credential { credential, life, tried: None };
     }
 
+    /// Uses the credential of another client to the same host, as far as that has one. Nothing is
+    /// sent.
+    pub(crate) fn sign_in_as(&self, other: &Self) {
+        if self.inner.origin.as_str() != other.inner.origin.as_str() {
+            return;
+        }
+        let held = match &*other.inner.held() {
+            Held::Credential { credential, life, .. } => {
+                Held::Credential { credential: credential.clone(), life: *life, tried: None }
+            }
+            Held::Nothing | Held::Ended => return,
+        };
+        *self.inner.held() = held;
+    }
+
     /// Forgets the credential.
     pub fn sign_out(&self) {
         *self.inner.held() = Held::Nothing;
@@ -350,7 +425,16 @@ impl PaletteClient {
     /// [`ApiError::CredentialRejected`] for 401, 403 and the 404 some builds answer to a bad key
     /// (fact sheet §6).
     pub async fn who_am_i(&self) -> Result<WhoAmI, ApiError> {
-        self.identity(With::Signed).await
+        self.identity(With::Signed, Tries::Read).await
+    }
+
+    /// Asks whether Palette answers here, without a credential: the identity probe, which it then
+    /// refuses.
+    ///
+    /// # Errors
+    /// [`ApiError::CredentialRejected`] where Palette answers, else what is in the way.
+    pub(crate) async fn is_there(&self) -> Result<(), ApiError> {
+        self.identity(With::Nobody, Tries::Read).await.map(|_| ())
     }
 
     /// The identity probe with another key than the one signed in: does this value work, and for
@@ -359,14 +443,23 @@ impl PaletteClient {
     /// # Errors
     /// As [`PaletteClient::who_am_i`].
     pub async fn prove(&self, value: &Secret) -> Result<WhoAmI, ApiError> {
-        self.identity(With::Value(value)).await
+        self.identity(With::Value(value), Tries::Read).await
     }
 
-    async fn identity(&self, with: With<'_>) -> Result<WhoAmI, ApiError> {
+    /// As [`PaletteClient::prove`], and sent once, whatever happens.
+    ///
+    /// # Errors
+    /// As [`PaletteClient::who_am_i`].
+    pub async fn prove_once(&self, value: &Secret) -> Result<WhoAmI, ApiError> {
+        self.identity(With::Value(value), Tries::Once).await
+    }
+
+    async fn identity(&self, with: With<'_>, tries: Tries) -> Result<WhoAmI, ApiError> {
         let call = Call {
             asked: Asked::SignIn,
             priority: Priority::Act,
             with,
+            tries,
             ..Call::read(&["users", "info"])
         };
         let answer = self.inner.send(call).await.map_err(rejected)?;
@@ -562,9 +655,17 @@ impl PaletteClient {
 
 /// People, roles and limits.
 impl PaletteClient {
-    /// Everybody in the tenant: `users/meta` for who there is, the pages of `users` for who is
-    /// active, `users/summary` where the others are absent. Palette moves its lists from GET to
-    /// POST, hence the chain (fact sheet §4).
+    /// Everybody in the tenant, with as few calls as the API allows (fact sheet §4):
+    ///
+    /// - `GET users/meta` says who there is, everybody at once. Only who is missing *there* may be
+    ///   called gone. It knows neither roles nor activity.
+    /// - `POST users/summary` says the rest (e-mail, roles with their names, active or not, last
+    ///   sign-in), also at once: two calls, however many people there are.
+    /// - `GET users` says the same but the roles' names, 50 people a page. It is read only where
+    ///   `summary` is absent or refused, and where `meta` is absent: its `continue` proves that
+    ///   nobody was left out. Where it is absent too, `summary` alone has to do.
+    ///
+    /// Palette moves its lists from GET to POST, hence the chain.
     ///
     /// # Errors
     /// All that can happen on the way; a refusal is [`People::Unreadable`] instead.
@@ -578,7 +679,7 @@ impl PaletteClient {
                 if known.skipped > 0 {
                     return Ok(People::Unreadable);
                 }
-                self.with_activity(known.items).await.map(People::Known)
+                self.with_the_rest(known.items).await.map(People::Known)
             }
             Err(ApiError::Absent(_)) => self.people_by_pages().await,
             Err(ApiError::Forbidden(_)) => Ok(People::Unreadable),
@@ -586,34 +687,45 @@ impl PaletteClient {
         }
     }
 
-    /// Adds from `users` who is active. What cannot be read stays unknown.
-    async fn with_activity(&self, known: Vec<Person>) -> Result<Vec<Person>, ApiError> {
-        let mut pages = Pages::default();
+    /// Adds roles and who is active. What cannot be read stays unknown.
+    async fn with_the_rest(&self, known: Vec<Person>) -> Result<Vec<Person>, ApiError> {
         let mut seen = BTreeMap::new();
-        for _ in 0..ACTIVITY_PAGES {
-            match self.next_people(&mut pages).await {
-                Ok(Some(people)) => {
-                    seen.extend(people.into_iter().map(|person| (person.uid.clone(), person)));
+        match self.people_by_summary().await {
+            Ok(People::Known(people)) => {
+                seen.extend(people.into_iter().map(|person| (person.uid.clone(), person)));
+            }
+            // It would go on for every other call as well.
+            Err(error) if error.needs_sign_in() => return Err(error),
+            Ok(People::Unreadable) | Err(_) => {
+                let mut pages = Pages::default();
+                for _ in 0..ACTIVITY_PAGES {
+                    match self.next_people(&mut pages).await {
+                        Ok(Some(people)) => {
+                            let people = people.into_iter();
+                            seen.extend(people.map(|person| (person.uid.clone(), person)));
+                        }
+                        Ok(None) => break,
+                        Err(error) if error.needs_sign_in() => return Err(error),
+                        Err(_) => break,
+                    }
                 }
-                Ok(None) => break,
-                // It would go on for every other call as well.
-                Err(error) if error.needs_sign_in() => return Err(error),
-                Err(_) => break,
             }
         }
-        Ok(known
+        let mut all: Vec<Person> = known
             .into_iter()
             .map(|person| match seen.remove(&person.uid) {
                 Some(fuller) => Person {
                     name: if person.name.is_empty() { fuller.name } else { person.name },
                     email: if person.email.is_empty() { fuller.email } else { person.email },
-                    active: fuller.active,
-                    last_sign_in: fuller.last_sign_in,
                     uid: person.uid,
+                    ..fuller
                 },
                 None => person,
             })
-            .collect())
+            .collect();
+        // Whom only the second list knows joined in between: there, and not gone.
+        all.extend(seen.into_values());
+        Ok(all)
     }
 
     /// Everybody from the pages of `users` alone.
@@ -692,7 +804,7 @@ impl PaletteClient {
     }
 
     /// The permissions that these roles give together, sorted; none where the caller may not read
-    /// roles. Every page is read (other clients read only the first, fact sheet §2.5).
+    /// roles.
     ///
     /// # Errors
     /// All that can happen on the way.
@@ -700,8 +812,27 @@ impl PaletteClient {
         &self,
         role_uids: &[String],
     ) -> Result<Option<Vec<String>>, ApiError> {
+        let roles = self.role_rights(role_uids).await?;
+        Ok(roles.map(|roles| {
+            let mut permissions: Vec<String> =
+                roles.into_iter().flat_map(|role| role.permissions).collect();
+            permissions.sort();
+            permissions.dedup();
+            permissions
+        }))
+    }
+
+    /// What these roles allow; none where the caller may not read roles. Pages are read until each
+    /// was found (other clients read only the first, fact sheet §2.5).
+    ///
+    /// # Errors
+    /// All that can happen on the way.
+    pub async fn role_rights(
+        &self,
+        role_uids: &[String],
+    ) -> Result<Option<Vec<RoleRights>>, ApiError> {
         let mut missing: HashSet<&str> = role_uids.iter().map(String::as_str).collect();
-        let mut permissions = Vec::new();
+        let mut found = Vec::new();
         let mut pages = Pages::default();
         for _ in 0..MOST_PAGES {
             if missing.is_empty() {
@@ -715,15 +846,9 @@ impl PaletteClient {
             if !pages.turn(page.next, page.skipped) {
                 return Err(self.inner.unreadable(Asked::Read));
             }
-            for (uid, given) in page.items {
-                if missing.remove(uid.as_str()) {
-                    permissions.extend(given);
-                }
-            }
+            found.extend(page.items.into_iter().filter(|role| missing.remove(role.uid.as_str())));
         }
-        permissions.sort();
-        permissions.dedup();
-        Ok(Some(permissions))
+        Ok(Some(found))
     }
 
     /// Keys one person may have (fact sheet §3.6: 20 by default); none where the caller may not
@@ -741,6 +866,48 @@ impl PaletteClient {
             Ok(None) | Err(ApiError::Gone(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The audit log.
+impl PaletteClient {
+    /// One page of what the server wrote down about keys, newest first (fact sheet §5:
+    /// `resourceKind` is `apiKey`, a page holds at most 50).
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] without the permission `audit.list`, and all that can happen on the
+    /// way.
+    pub async fn audits(&self, wanted: &AuditQuery) -> Result<AuditPage, ApiError> {
+        let time = |at: Timestamp| format!("{at:.3}");
+        let (from, until) = (wanted.from.map(time), wanted.until.map(time));
+        let uid = wanted.uid.as_ref().map(KeyUid::as_str);
+        let mut query = vec![("resourceKind", "apiKey"), ("limit", PAGE)];
+        let further = [
+            ("resourceUid", uid),
+            ("startTime", from.as_deref()),
+            ("endTime", until.as_deref()),
+            ("continue", wanted.next.as_deref()),
+        ];
+        query.extend(further.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        let call = Call { query: &query, expect: Expect::List, ..Call::read(&["audits"]) };
+        let answer = self.inner.send(call).await?;
+        let page = wire::audits(&answer).map_err(|_| self.inner.unreadable(Asked::Read))?;
+        let own = self.inner.own_secret();
+        let secrets: Vec<&Secret> = own.iter().collect();
+        let clean = |text: String| redact::without_secrets(&text, &secrets);
+        let entries = page.items.into_iter().map(|entry| AuditEntry {
+            message: clean(entry.message),
+            note: clean(entry.note),
+            actor: clean(entry.actor),
+            key_name: clean(entry.key_name),
+            ..entry
+        });
+        Ok(AuditPage {
+            entries: entries.collect(),
+            skipped: page.skipped,
+            // A server that sends us in a circle has come to its end.
+            next: page.next.filter(|next| wanted.next.as_ref() != Some(next)),
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     PaletteKeys,
-    connection::{ConnectionState, SignInMethod, live::Live},
+    connection::{ConnectionState, SignInMethod, live::Live, own_key, renewal},
     keychain::KeychainState,
     keys::list,
 };
@@ -184,10 +184,14 @@ pub async fn refresh(keys: &PaletteKeys) -> Refreshed {
     }
     let mut outcome = Refreshed::Read;
     for live in keys.connections().all() {
+        if keychain == KeychainState::Ready {
+            own_key::resume(ports, &live).await;
+        }
         match readiness(ports, &live, keychain) {
             Readiness::Ready => {
                 let read = list::refresh(ports, &live).await;
                 // A credential that does not count any more is not mended by asking again soon.
+                renewal::renew_if_due(ports, &live).await;
                 let later = live.view().state != ConnectionState::NeedsSignIn;
                 if read.is_err() && later {
                     outcome = Refreshed::Partly;

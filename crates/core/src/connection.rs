@@ -5,9 +5,12 @@ pub mod demo;
 pub mod edit;
 pub(crate) mod identity;
 pub(crate) mod live;
+pub mod own_key;
 pub mod remove;
+pub(crate) mod renewal;
 pub mod select;
 pub mod sign_in;
+pub mod signing;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -107,6 +110,8 @@ pub struct ConnectionView {
     pub problem: Option<crate::Failure>,
     /// True when the credential lives in memory only, until quit.
     pub in_memory_only: bool,
+    /// The key it signs in with, and what is to be asked or offered about it.
+    pub sign_in: signing::SignInKeyView,
 }
 
 /// Whose keys the caller sees.
@@ -239,16 +244,53 @@ pub struct ConnectionRequest {
     pub connection: String,
 }
 
-/// Change how a connection is shown.
+/// Change how a connection is shown, and the way to its host. The host itself and the person never
+/// change: that would be another connection.
 #[derive(Debug, Clone, Deserialize, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EditConnectionRequest {
+    /// Made once for each thing a person does; a second call with the same one joins the first.
+    pub op_id: String,
     /// Id of the connection.
     pub connection: String,
     /// The name it shall have.
     pub name: String,
     /// The colour it shall have.
     pub colour: Colour,
+    /// What becomes of the authority that it trusts beside the system's.
+    pub certificate: CertificateChange,
+    /// The proxy it shall use.
+    pub proxy: ProxyChoice,
+}
+
+/// What becomes of a connection's extra authority.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, TS)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum CertificateChange {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// Only those of the system are trusted.
+    Remove,
+    /// This one is added to those of the system.
+    Replace {
+        /// In PEM.
+        pem: String,
+    },
+}
+
+/// What removing a connection would take from this computer, and what stands against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RemovalView {
+    /// Names of the keys whose values leave the keychain, in the order of the alphabet.
+    pub stored: Vec<String>,
+    /// Its sign-in leaves the keychain as well.
+    pub has_credential: bool,
+    /// Revocations and deletions that the server has not confirmed: they still need it.
+    pub waiting: u32,
+    /// The key whose new value was made with it and that nobody has kept yet.
+    pub not_kept: Option<String>,
 }
 
 /// Which person of the demo tenant to be.

@@ -82,6 +82,10 @@ pub enum ErrorCode {
     NameTaken,
     /// More characters than a description may have.
     DescriptionTooLong,
+    /// The name is not like the policy wants names.
+    NameOutsidePolicy,
+    /// The policy wants a description.
+    DescriptionMissing,
     /// No date or no time.
     ExpiryMissing,
     /// The end is not after now.
@@ -104,8 +108,42 @@ pub enum ErrorCode {
     KeyIsExpired,
     /// Sent, but what the server did is not confirmed.
     OutcomeUnknown,
+    // Rolling a key
+    /// A roll of this key, or one that needs this connection, is not over.
+    RollRunning,
+    /// There is no such roll any more.
+    RollOver,
+    /// This key cannot be rolled.
+    RollNotPossible,
+    /// A key was made whose value nobody has.
+    RollValueLost,
+    /// Whether somebody kept the new value is not known.
+    RollValueUnsure,
+    /// The new key does not work, or acts as somebody else.
+    RollNotProved,
+    /// The new key is not on the server any more, or was revoked.
+    RollNewKeyGone,
+    /// The old key has ended, so there is nothing to go back to.
+    RollOldKeyEnded,
+    /// Somebody else moved the old key's end meanwhile.
+    RollEndChanged,
+    /// The old key would end later than it was made for.
+    GraceTooLong,
     /// Revocations that are not confirmed yet still need it.
     RevocationsOpen,
+    /// There is nothing of it that could be taken back.
+    NotReversible,
+    // Review
+    /// No reason, or one that is too long.
+    ReasonInvalid,
+    /// Not a day in the coming year.
+    UntilInvalid,
+    /// The finding is not there any more.
+    FindingGone,
+    /// The policy file is not one.
+    PolicyInvalid,
+    /// The key signs this app in, so what would end it is stopped.
+    SignsThisAppIn,
     // The value of a key
     /// The value is no longer held.
     ValueGone,

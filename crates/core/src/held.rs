@@ -10,7 +10,7 @@ use crate::{
     keys::{
         ApiKey, KeyUid,
         activity::{Act, ActState},
-        create, revoke,
+        create, revoke, roll,
     },
     once::lock,
     ports::{Deed, Ports},
@@ -227,6 +227,11 @@ impl HeldValues {
         lock(&self.0).iter().filter(|held| !held.view.kept).map(|held| held.view.clone()).collect()
     }
 
+    /// No value is held, kept or not.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
     /// One held value.
     pub(crate) fn view(&self, held: &str) -> Result<HeldView, HeldError> {
         self.with(held, |held| held.view.clone())
@@ -258,6 +263,13 @@ impl HeldValues {
                 held.view.connection == connection && held.view.uid.as_deref() == Some(uid.as_str())
             })
             .map(|held| held.value.clone())
+    }
+
+    /// The connection and uid of the held value that is this one.
+    pub(crate) fn find(&self, value: &Secret) -> Option<(String, Option<String>)> {
+        let all = lock(&self.0);
+        let held = all.iter().find(|held| held.value.same_as(value))?;
+        Some((held.view.connection.clone(), held.view.uid.clone()))
     }
 
     /// The value is handed out: it counts as kept.
@@ -292,7 +304,7 @@ impl HeldValues {
     }
 
     /// Lets go of a value.
-    fn drop_value(&self, held: &str) {
+    pub(crate) fn drop_value(&self, held: &str) {
         lock(&self.0).retain(|known| known.view.held != held);
     }
 
@@ -432,6 +444,7 @@ pub(crate) async fn finish(
     }
     create::value_is_kept(ports, held);
     ports.held.drop_value(held);
+    roll::handed_over(ports, live, held, finish == Finish::Kept).await;
     Ok(())
 }
 
@@ -520,6 +533,12 @@ fn shape_words(shape: CopyShape) -> &'static str {
         CopyShape::Curl => "curl",
         CopyShape::TerraformProvider => "Terraform provider block",
         CopyShape::Tfvars => ".tfvars line",
+        CopyShape::Powershell => "PowerShell variables",
+        CopyShape::Dotenv => ".env lines",
+        CopyShape::McpServer => "MCP server configuration",
+        CopyShape::Go => "Go",
+        CopyShape::Typescript => "TypeScript",
+        CopyShape::Python => "Python",
     }
 }
 
@@ -527,10 +546,25 @@ fn shape_words(shape: CopyShape) -> &'static str {
 /// plain thread: a network drive may take its time.
 async fn write_private(path: &Path, value: Secret) -> Result<(), &'static str> {
     let path = path.to_owned();
+    written_by(move || {
+        // EXPOSE: into the file that the person picked for it
+        write_whole(&path, &[value.expose_secret().as_bytes(), b"\n"])
+    })
+    .await
+}
+
+/// Writes a text that is no secret to `path`, as [`write_private`] does.
+pub(crate) async fn write_text(path: &Path, text: String) -> Result<(), &'static str> {
+    let path = path.to_owned();
+    written_by(move || write_whole(&path, &[text.as_bytes()])).await
+}
+
+async fn written_by(
+    write: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Result<(), &'static str> {
     let (done, written) = tokio::sync::oneshot::channel();
     let writer = move || {
-        // EXPOSE: into the file that the person picked for it
-        let _ = done.send(write_whole(&path, value.expose_secret()));
+        let _ = done.send(write());
     };
     let started = std::thread::Builder::new().name("value-file".into()).spawn(writer);
     let written = match started {
@@ -548,7 +582,7 @@ async fn write_private(path: &Path, value: Secret) -> Result<(), &'static str> {
     })
 }
 
-fn write_whole(path: &Path, value: &str) -> io::Result<()> {
+fn write_whole(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::IsADirectory.into());
     };
@@ -564,8 +598,9 @@ fn write_whole(path: &Path, value: &str) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let whole = options.open(&beside).and_then(|mut file| {
-        file.write_all(value.as_bytes())?;
-        file.write_all(b"\n")?;
+        for part in parts {
+            file.write_all(part)?;
+        }
         file.sync_all()?;
         fs::rename(&beside, path)
     });

@@ -1,6 +1,8 @@
 //! API keys: what they are, and one file for each thing done to them.
 
 pub mod activity;
+pub mod audits;
+pub mod bulk;
 pub mod create;
 pub mod delete;
 pub mod details;
@@ -8,10 +10,14 @@ pub mod edit;
 pub mod expiry;
 pub mod list;
 pub mod name;
+pub mod owner;
 pub mod renew;
 pub mod revoke;
+pub mod roll;
+pub mod undo;
 
-use crate::{Secret, api::Person, connection::IdentityView};
+use self::roll::PairRole;
+use crate::{Secret, api::Person, connection::IdentityView, store::RollRecord};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -159,12 +165,16 @@ pub enum Flag {
     InKeychain,
     /// The key this app signs in with.
     SignsIn,
+    /// Another key takes its place, and it ends soon.
+    Rolling,
+    /// It takes the place of another key.
+    Replaces,
     /// Confirmed by you, not yet by the server.
     Revoking,
 }
 
 /// What is known of an owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub enum OwnerState {
     /// Among the people, and may sign in.
@@ -178,7 +188,7 @@ pub enum OwnerState {
 }
 
 /// A key as the window sees it. Times are milliseconds since 1970 UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyView {
     /// Names it in every call.
@@ -214,10 +224,12 @@ pub struct KeyView {
     pub flags: Vec<Flag>,
     /// What the caller may do with it.
     pub may: May,
+    /// The other key of a running roll.
+    pub pair: Option<roll::PairView>,
 }
 
 /// What the caller may do with a key (`annotations.permissions`; own keys always).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct May {
     /// Edit, renew, revoke and re-activate it.
@@ -265,6 +277,8 @@ pub struct Lens<'a> {
     pub signing_uid: Option<&'a str>,
     /// Keys with an open record in the outbox.
     pub revoking: &'a HashSet<String>,
+    /// Rolls of this connection that are not over.
+    pub rolls: &'a [RollRecord],
 }
 
 /// The status of a key: revoked whatever its expiry, else by its end and the server's clock.
@@ -286,12 +300,15 @@ pub fn status_of(key: &ApiKey, now: Timestamp, lead_days: u32) -> Status {
 /// What else is true of a key, in the order shown.
 pub fn flags_of(key: &ApiKey, owner: OwnerState, lens: &Lens<'_>) -> Vec<Flag> {
     let uid = key.uid.as_str();
+    let role = roll::pair_of(key, lens.rolls).map(|pair| pair.role);
     [
         (key.expires.is_none(), Flag::NeverExpires),
         (owner == OwnerState::Gone, Flag::OwnerGone),
         (owner == OwnerState::Inactive, Flag::OwnerInactive),
         (lens.stored.contains(uid), Flag::InKeychain),
         (lens.signing_uid == Some(uid), Flag::SignsIn),
+        (role == Some(PairRole::Old), Flag::Rolling),
+        (role == Some(PairRole::New), Flag::Replaces),
         (lens.revoking.contains(uid), Flag::Revoking),
     ]
     .into_iter()
@@ -352,6 +369,7 @@ pub fn view_of(key: &ApiKey, lens: &Lens<'_>) -> KeyView {
             update: mine || key.permissions.iter().any(|may| may == "apiKey.update"),
             delete: mine || key.permissions.iter().any(|may| may == "apiKey.delete"),
         },
+        pair: roll::pair_of(key, lens.rolls),
     }
 }
 
@@ -425,6 +443,7 @@ pub(crate) mod tests {
             email: format!("{uid}@acme.example"),
             active,
             last_sign_in: None,
+            roles: Vec::new(),
         }
     }
 
@@ -478,6 +497,7 @@ pub(crate) mod tests {
             stored: &stored,
             signing_uid: None,
             revoking: &nothing,
+            rolls: &[],
         };
         let table = [
             ("sam", OwnerState::Active, OwnerState::Unknown),
@@ -508,6 +528,7 @@ pub(crate) mod tests {
             stored: &stored,
             signing_uid: Some("k1"),
             revoking: &revoking,
+            rolls: &[],
         };
 
         let mine = view_of(&ApiKey { expires: None, ..key("k1", "jane") }, &lens);

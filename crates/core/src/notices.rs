@@ -13,9 +13,12 @@ pub mod words;
 
 use crate::{
     ErrorCode, Failure, PaletteKeys,
+    connection::Sees,
     outbox::{OutboxEndView, OutboxView},
     ports::Ports,
-    store::ToldRow,
+    review::changes::{self, KeyChangeView},
+    shown::visible,
+    store::{ConnectionRecord, ToldRow},
 };
 use acts::EndedActs;
 use ends::{Look, Told};
@@ -32,6 +35,12 @@ pub(crate) const SEEN: i64 = -1;
 pub(crate) const UNCONFIRMED: i64 = -2;
 /// `days` of a row that says: this record needs a person.
 pub(crate) const BLOCKED: i64 = -3;
+/// `days` of the row that says until when changes by others were told.
+pub(crate) const CHANGES: i64 = -8;
+/// `days` of the row that says: that this sign-in key could not be renewed was told.
+pub(crate) const RENEWAL: i64 = -9;
+/// The same with little time left.
+pub(crate) const RENEWAL_LATE: i64 = -10;
 /// `days` of the row of the weekly digest.
 pub(crate) const DIGEST: i64 = -7;
 
@@ -40,6 +49,14 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What was told about an end is forgotten so long after it. Longer than the longest lead time.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// Longest words of a failure in a notice, in characters.
+const LONGEST_PROBLEM: usize = 240;
+/// So often in a row a renewal of the sign-in key has to fail before it is told: three tries take
+/// some 45 minutes, and most trouble is over then.
+const RENEWAL_TRIES: u32 = 3;
+/// With less than this left it is told again.
+const RENEWAL_LATE_AT: i64 = 3 * words::DAY;
 
 /// Something to tell. Plain text: whoever shows it where markup is understood escapes it with
 /// [`words::escaped`].
@@ -187,7 +204,12 @@ impl Teller {
             }
             told.extend(seen);
             let mut notices = ends::due(&look, &told);
+            notices.extend(renewal(&look, &record, &told));
             notices.extend(ends::digest(&look, &told));
+            let admin = lens.identity.is_some_and(|me| me.sees == Sees::EveryKey);
+            if admin && settings.change_notices {
+                notices.extend(changed(ports, &told, &record.id, &record.name));
+            }
             notices
         })
     }
@@ -251,6 +273,62 @@ impl Teller {
     }
 }
 
+/// The key that signs this app in could not be renewed, and may end: told well before, while there is
+/// time to do something about it.
+fn renewal(look: &Look<'_>, record: &ConnectionRecord, told: &Told) -> Option<Notice> {
+    let failed = record.sign_in.failed.as_ref().filter(|failed| failed.times >= RENEWAL_TRIES)?;
+    let uid = record.signing_key_uid.as_deref()?;
+    let key = look.keys.iter().find(|key| key.uid.as_str() == uid)?;
+    let expires = key.expires?;
+    let left = ms_between(look.lens.now, expires);
+    if left <= 0 {
+        return None;
+    }
+    let days = if left <= RENEWAL_LATE_AT { RENEWAL_LATE } else { RENEWAL };
+    let ends_at = expires.as_millisecond();
+    if told.at(look.connection, uid, ends_at, days).is_some() {
+        return None;
+    }
+    let row = ToldRow {
+        connection: look.connection.to_owned(),
+        uid: uid.to_owned(),
+        ends_at,
+        days,
+        at: look.local_now.as_millisecond(),
+    };
+    let title = format!(
+        "Palette Keys could not renew its sign-in to {}",
+        words::plain(look.connection_name)
+    );
+    let body = format!(
+        "{} ends in {} ({}). {} It is tried again; until then you stay signed in.",
+        words::key_name(&key.name, uid),
+        words::span(left),
+        words::moment(expires, look.lens.now, look.zone),
+        visible(&failed.problem.message, LONGEST_PROBLEM),
+    );
+    Some(Notice::new(title, body).telling(vec![row]))
+}
+
+/// What others changed since it was last told. What came before the setting was switched on is a
+/// day old at most when it is told.
+fn changed(ports: &Ports, told: &Told, connection: &str, name: &str) -> Option<Notice> {
+    let found = ports.store.changes(connection).ok()?;
+    let day = ports.now().as_millisecond() - 24 * 3_600_000;
+    let since = told.at(connection, "", 0, CHANGES).unwrap_or(day);
+    let new: Vec<&KeyChangeView> = found.iter().filter(|change| change.at > since).collect();
+    let (title, body) = changes::notice(name, &new)?;
+    let at = new.iter().map(|change| change.at).max()?;
+    let row = ToldRow {
+        connection: connection.to_owned(),
+        uid: String::new(),
+        ends_at: 0,
+        days: CHANGES,
+        at,
+    };
+    Some(Notice::new(title, body).telling(vec![row]))
+}
+
 /// Still to come, and not further away than a pause can be: a clock that was set back must not
 /// silence the app for years.
 fn is_pause(until: i64, now: i64) -> bool {
@@ -268,7 +346,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::Clock,
-        connection::{Colour, ProxyChoice, SignInMethod},
+        connection::{Colour, ProxyChoice, SignInMethod, signing::RenewalFailed},
         keychain::MemoryKeychain,
         keys::{
             ApiKey,
@@ -323,6 +401,8 @@ mod tests {
             demo,
             in_memory_only: false,
             signing_key_uid: None,
+            credential_key: None,
+            sign_in: Default::default(),
             position: 0,
         };
         store.put_connection(&record).unwrap();
@@ -330,6 +410,7 @@ mod tests {
             as_of: clock.now(),
             keys: vec![ApiKey { name: "ci".into(), ..key("k1", "jane") }],
             people: None,
+            roles: None,
             identity: identity("jane"),
             quota: None,
             clock_offset_ms: 0,
@@ -423,6 +504,75 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (_keys, teller) = remembered(home.path(), &clock, true);
         assert!(teller.due(AT, true, false).is_empty(), "demo");
+    }
+
+    #[test]
+    fn changes_by_others_are_told_once_and_only_where_switched_on() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        let (keys, teller) = remembered(home.path(), &clock, false);
+        let told = teller.due(AT, true, false);
+        teller.shown(&told[0], true);
+        let change = KeyChangeView {
+            kind: changes::ChangeKind::Made,
+            uid: "k9".into(),
+            name: "new-one".into(),
+            owner: "Sam".into(),
+            detail: String::new(),
+            by: None,
+            at: clock.now().as_millisecond() - 1_000,
+            after: 0,
+        };
+        keys.ports().store.put_changes("c1", &[change], 0).unwrap();
+        assert!(teller.due(AT, true, false).is_empty(), "off unless switched on");
+        keys.save_settings(Settings { change_notices: true, ..Settings::default() }).unwrap();
+        let told = teller.due(AT, true, false);
+        assert_eq!(bodies(&told), ["new-one was made."]);
+        assert_eq!(told[0].title, "A key changed in acme");
+        assert!(teller.due(AT, true, false).is_empty(), "given out once");
+        teller.shown(&told[0], true);
+        assert!(teller.due(AT, true, false).is_empty(), "and told once");
+    }
+
+    #[test]
+    fn a_renewal_that_goes_on_failing_is_told_well_before_the_end_and_once_more_near_it() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        let (keys, teller) = remembered(home.path(), &clock, false);
+        let told = teller.due(AT, true, false);
+        teller.shown(&told[0], true);
+        let live = keys.connections().get("c1").unwrap();
+        let fail = |times: u32| {
+            live.change_record(|record| {
+                record.signing_key_uid = Some(key("k1", "jane").uid.as_str().to_owned());
+                record.sign_in.failed = Some(RenewalFailed {
+                    at: 0,
+                    times,
+                    problem: Failure::new(ErrorCode::Forbidden, "You may not\n do this."),
+                });
+            });
+        };
+        fail(2);
+        assert!(teller.due(AT, true, false).is_empty(), "most trouble is over soon");
+        fail(3);
+        let told = teller.due(AT, true, false);
+        assert_eq!(bodies(&told), ["ci ends in 4 days"]);
+        assert_eq!(told[0].title, "Palette Keys could not renew its sign-in to acme");
+        assert!(told[0].body.contains("You may not⟨U+000A⟩ do this."), "{}", told[0].body);
+        teller.shown(&told[0], true);
+        fail(9);
+        assert!(teller.due(AT, true, false).is_empty(), "once");
+        clock.forward(words::DAY);
+        let again = teller.due(AT, true, false);
+        // The end itself is told of, too, as of every own key.
+        assert_eq!(bodies(&again), ["ci ends in 3 days", "ci ends in 3 days"]);
+        for notice in &again {
+            teller.shown(notice, true);
+        }
+        live.change_record(|record| record.sign_in.failed = None);
+        clock.forward(words::DAY);
+        let told = teller.due(AT, true, false);
+        assert!(told.iter().all(|notice| !notice.title.contains("renew")), "{told:?}");
     }
 
     #[test]

@@ -23,6 +23,13 @@ impl Tasks {
         tasks.spawn(work);
     }
 
+    /// How many have not ended yet.
+    pub(crate) fn running(&self) -> usize {
+        let mut tasks = lock(&self.0);
+        while tasks.try_join_next().is_some() {}
+        tasks.len()
+    }
+
     /// Stops every task where it waits.
     pub(crate) fn stop(&self) {
         lock(&self.0).abort_all();

@@ -6,15 +6,21 @@ use crate::{
     clock::Clock,
     connection::{
         AddressRequest, AddressView, ConnectRequest, ConnectView, ConnectionRequest,
-        ConnectionView, DemoRequest, EditConnectionRequest, SignInRequest, connect, demo, edit,
+        ConnectionView, DemoRequest, EditConnectionRequest, RemovalView, SignInRequest, connect,
+        demo, edit,
         live::{Live, key_uid},
+        own_key::{self, OwnKeyRequest},
         remove, select, sign_in,
+        signing::{self, SignInChangeRequest},
     },
+    found::{self, FoundRequest, FoundView, RevokeFoundRequest, RevokedFoundView},
     held::{self, FinishRequest, HeldRequest, HeldView, RevealedValue, ValueSource},
-    keychain::{KeychainView, SecretStore},
+    keychain::{KeychainState, KeychainView, SecretStore},
     keys::{
         KeyActRequest, KeyRequest, KeyView,
         activity::{self, Act, ActivityRequest, ActivityView},
+        audits::{self, AuditsRequest, AuditsView},
+        bulk::{self, BulkRequest, BulkRunView, BulkStopRequest, BulkView},
         create::{self, CreateRequest, CreateView, SettleRequest, SettleView},
         delete::{self, DeleteRequest, DeleteView},
         details::{self, KeyDetailsView},
@@ -24,10 +30,19 @@ use crate::{
         list::{self, KeyListView, ListRequest},
         renew::{self, ChangedKeyView, RenewRequest},
         revoke::{self, RevokeView},
+        roll::{self, RollActRequest, RollActView, RollError, RollOfferView, RollRequest},
+        undo::{self, UndoRequest, UndoView},
     },
     once::{Once, Tasks, lock},
     outbox::{Outbox, OutboxAddRequest, OutboxGiveUpRequest, OutboxRetryRequest, OutboxView},
     ports::{Ports, internal},
+    report::{self, OffboardReportRequest, ReportFormat, ReportRequest, ReportView},
+    review::{
+        self, ReviewRequest, ReviewView, SpreadRequest,
+        accepted::{self, AcceptRequest, TakeBackRequest},
+        policy::{self, PolicyFile, PolicyView},
+        timeline::SpreadView,
+    },
     settings::Settings,
     snippet::{CopyRequest, CopyShape},
     store::Store,
@@ -125,6 +140,8 @@ pub enum Change {
     Outbox,
     /// Something left the outbox.
     OutboxEnded(Box<crate::outbox::OutboxEndView>),
+    /// How far a bulk act came.
+    Bulk(Box<BulkRunView>),
 }
 
 /// The connections of this run.
@@ -146,7 +163,7 @@ impl Connections {
         lock(&self.all).iter().find(|live| live.id() == id).cloned()
     }
 
-    fn get(&self, id: &str) -> Result<Arc<Live>, Failure> {
+    pub(crate) fn get(&self, id: &str) -> Result<Arc<Live>, Failure> {
         self.find(id).ok_or_else(|| {
             Failure::new(
                 ErrorCode::ConnectionUnknown,
@@ -213,22 +230,31 @@ struct Inner {
     demo: bool,
     version: String,
     once: Onces,
+    bulks: bulk::Bulks,
 }
 
 /// Outcomes by `op_id`, one table for each kind of answer.
 struct Onces {
     connects: Once<Result<ConnectView, Failure>>,
+    connection_edits: Once<Result<ConnectionView, Failure>>,
+    own_keys: Once<Result<ConnectionView, Failure>>,
     creations: Once<Result<CreateView, Failure>>,
     settlements: Once<Result<SettleView, Failure>>,
     edits: Once<Result<EditView, Failure>>,
     changes: Once<Result<ChangedKeyView, Failure>>,
     revocations: Once<Result<RevokeView, Failure>>,
     deletions: Once<Result<DeleteView, Failure>>,
+    rolls: Once<Result<RollActView, Failure>>,
     finishes: Once<Result<(), Failure>>,
     /// Without an `op_id` of their own: running ones are joined, finished ones are not remembered.
     saves: Once<Result<HeldView, Failure>>,
     additions: Once<Result<OutboxView, Failure>>,
     givings_up: Once<Result<OutboxView, Failure>>,
+    bulks: Once<Result<BulkView, Failure>>,
+    undos: Once<Result<UndoView, Failure>>,
+    founds: Once<Result<FoundView, Failure>>,
+    found_revocations: Once<Result<RevokedFoundView, Failure>>,
+    decisions: Once<Result<(), Failure>>,
 }
 
 impl Drop for PaletteKeys {
@@ -266,32 +292,53 @@ impl PaletteKeys {
             keychain,
             clock,
             held: held::HeldValues::default(),
+            found: found::FoundValues::default(),
             at_work: create::AtWork::default(),
             tasks: Tasks::default(),
             timing,
             listeners: std::sync::RwLock::default(),
             revisions: std::sync::Mutex::default(),
             outbox: Outbox::new(Arc::clone(&connections)),
+            policy: PolicyFile::default(),
         };
+        ports.read_policy();
         let once = Onces {
             connects: Once::new(REMEMBERED),
+            connection_edits: Once::new(REMEMBERED),
+            own_keys: Once::new(REMEMBERED),
             creations: Once::new(REMEMBERED),
             settlements: Once::new(REMEMBERED),
             edits: Once::new(REMEMBERED),
             changes: Once::new(REMEMBERED),
             revocations: Once::new(REMEMBERED),
             deletions: Once::new(REMEMBERED),
+            rolls: Once::new(REMEMBERED),
             finishes: Once::new(REMEMBERED),
             saves: Once::new(0),
             additions: Once::new(REMEMBERED),
             givings_up: Once::new(REMEMBERED),
+            bulks: Once::new(16),
+            undos: Once::new(REMEMBERED),
+            founds: Once::new(REMEMBERED),
+            found_revocations: Once::new(REMEMBERED),
+            decisions: Once::new(REMEMBERED),
         };
+        notices.extend(bulk::tell_cut_off(&ports.store, ports.now()));
         let ports = Arc::new(ports);
         Outbox::belongs_to(&ports);
         ports.outbox.load(&ports);
         Outbox::start(&ports);
+        roll::resume(&ports, &connections);
         Arc::new(Self {
-            inner: Arc::new(Inner { ports, connections, notices, demo, version, once }),
+            inner: Arc::new(Inner {
+                ports,
+                connections,
+                notices,
+                demo,
+                version,
+                once,
+                bulks: bulk::Bulks::default(),
+            }),
         })
     }
 
@@ -327,6 +374,36 @@ impl PaletteKeys {
         })
     }
 
+    /// What would be lost if the process ended now and began again; none: everything that is known
+    /// lies on the disk or in the keychain, and nothing is under way. A connection that is signed in
+    /// by what only this process knows (a password, a key kept in memory, the demo tenant) counts.
+    /// Whether the keychain would give the credentials again is asked of
+    /// [`PaletteKeys::could_sign_in_anew`].
+    pub fn at_work(&self) -> Option<&'static str> {
+        let Inner { ports, connections, .. } = &*self.inner;
+        if ports.store.dir().is_none() {
+            Some("nothing is kept on disk")
+        } else if !ports.held.is_empty() {
+            Some("a value waits for a person")
+        } else if !ports.outbox.view(ports).items.is_empty() {
+            Some("something is not confirmed")
+        } else if connections.all().iter().any(|live| live.is_signed_in_here_only()) {
+            Some("a sign-in is in memory only")
+        } else if ports.tasks.running() > 1 {
+            // The one that goes on for good sends what the outbox holds.
+            Some("an operation is under way")
+        } else {
+            None
+        }
+    }
+
+    /// The keychain could be read now, or nobody is signed in from it. Opens no prompt.
+    pub async fn could_sign_in_anew(&self) -> bool {
+        let Inner { ports, connections, .. } = &*self.inner;
+        !connections.all().iter().any(|live| live.is_signed_in())
+            || ports.keychain.view().await.state == KeychainState::Ready
+    }
+
     /// The settings; the defaults when they cannot be read.
     pub fn settings(&self) -> Settings {
         self.inner.ports.settings()
@@ -336,6 +413,7 @@ impl PaletteKeys {
     pub fn save_settings(&self, request: Settings) -> Result<Settings, Failure> {
         request.check()?;
         self.inner.ports.store.save_settings(&request).map_err(|error| error.failure())?;
+        self.inner.ports.read_policy();
         Ok(request)
     }
 
@@ -413,13 +491,52 @@ impl PaletteKeys {
         select::select(&self.inner.ports, &self.inner.connections, &live).await
     }
 
-    /// Changes a connection's name and colour.
+    /// Changes a connection's name and colour, and the way to its host once that was tried.
     pub async fn edit_connection(
         &self,
         request: EditConnectionRequest,
     ) -> Result<ConnectionView, Failure> {
         let live = self.inner.connections.get(&request.connection)?;
-        edit::edit(&self.inner.ports, &live, &request)
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.connection_edits,
+            &op_id,
+            |inner| async move {
+                Ok(edit::edit(&inner.ports, &inner.connections, &live, &request).await?)
+            },
+        )
+        .await
+    }
+
+    /// What removing a connection would take from this computer, and what stands against it.
+    pub fn connection_removal(&self, request: &ConnectionRequest) -> Result<RemovalView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        remove::preview(&self.inner.ports, &live)
+    }
+
+    /// Takes what a person says of the key that a connection signs in with.
+    pub fn change_sign_in(&self, request: SignInChangeRequest) -> Result<ConnectionView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        Ok(signing::change(&self.inner.ports, &live, &request.change)?)
+    }
+
+    /// Makes a key for the app's own sign-in instead of the password. `computer` is what this
+    /// computer is called; it goes into the key's name.
+    pub async fn make_own_key(
+        &self,
+        request: OwnKeyRequest,
+        computer: &str,
+    ) -> Result<ConnectionView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        let (op_id, computer) = (request.op_id.clone(), computer.to_owned());
+        self.once(
+            |once| &once.own_keys,
+            &op_id,
+            |inner| async move {
+                Ok(own_key::make(&inner.ports, &live, &computer, &request.op_id).await?)
+            },
+        )
+        .await
     }
 
     /// Forgets a connection, its credential and the stored values of its keys. The keys stay valid
@@ -466,7 +583,7 @@ impl PaletteKeys {
             }
             None => ports.now(),
         };
-        let longest = ports.settings().longest_life_days;
+        let longest = ports.longest_life();
         let end = expiry::resolve(&request.choice, now, &ports.clock.time_zone(), longest)?;
         Ok(end.view)
     }
@@ -524,8 +641,56 @@ impl PaletteKeys {
         .await
     }
 
+    /// What the dialog "Roll API key" begins with. Nothing is sent.
+    pub fn roll_offer(&self, request: &KeyRequest) -> Result<RollOfferView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        Ok(roll::offer(&self.inner.ports, &live, request)?)
+    }
+
+    /// Rolls a key: another takes its place, and it ends after a grace.
+    pub async fn roll_key(&self, request: RollRequest) -> Result<RollActView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.rolls,
+            &op_id,
+            |inner| async move { Ok(roll::start(&inner.ports, &live, &request, None).await?) },
+        )
+        .await
+    }
+
+    /// Extends a running roll's grace, ends it, cancels it, or goes on with it.
+    pub async fn act_on_roll(&self, request: RollActRequest) -> Result<RollActView, Failure> {
+        let roll = self.inner.ports.store.roll(&request.roll).map_err(|error| error.failure())?;
+        let live = self.inner.connections.get(&roll.ok_or(RollError::Over)?.connection)?;
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.rolls,
+            &op_id,
+            |inner| async move { Ok(roll::act(&inner.ports, &live, &request).await?) },
+        )
+        .await
+    }
+
     /// Revokes a key.
     pub async fn revoke_key(&self, request: KeyActRequest) -> Result<RevokeView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        let uid = key_uid(&request.uid)?;
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.revocations,
+            &op_id,
+            |inner| async move {
+                let Inner { ports, .. } = &*inner;
+                revoke::revoke_unless_it_signs_in(ports, &live, &uid, &request.op_id).await
+            },
+        )
+        .await
+    }
+
+    /// Revokes a key although it signs this app in: the person knows that the app is signed out
+    /// then.
+    pub async fn revoke_signing_key(&self, request: KeyActRequest) -> Result<RevokeView, Failure> {
         let live = self.inner.connections.get(&request.connection)?;
         let uid = key_uid(&request.uid)?;
         let op_id = request.op_id.clone();
@@ -564,9 +729,195 @@ impl PaletteKeys {
         .await
     }
 
+    /// Renews or re-activates several keys, a few at a time, and says what became of each. How far
+    /// it is, is told by [`Change::Bulk`].
+    pub async fn bulk(&self, request: BulkRequest) -> Result<BulkView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.bulks,
+            &op_id,
+            |inner| async move { Ok(bulk::run(&inner.ports, &live, &inner.bulks, &request).await?) },
+        )
+        .await
+    }
+
+    /// The bulk acts that are under way.
+    pub fn bulk_runs(&self) -> Vec<BulkRunView> {
+        self.inner.bulks.views()
+    }
+
+    /// Begins no further key of a bulk act.
+    pub fn stop_bulk(&self, request: &BulkStopRequest) {
+        self.inner.bulks.stop(&self.inner.ports, &request.op_id);
+    }
+
     /// What this app did, newest first.
     pub fn list_activity(&self, request: ActivityRequest) -> Result<Vec<ActivityView>, Failure> {
         activity::activity(&self.inner.ports, &self.inner.connections, &request)
+    }
+
+    /// The newest act of a connection that can be taken back and is no undo itself.
+    pub fn last_reversible(
+        &self,
+        request: ConnectionRequest,
+    ) -> Result<Option<ActivityView>, Failure> {
+        let Inner { ports, connections, .. } = &*self.inner;
+        activity::last_reversible(ports, connections, &request.connection)
+    }
+
+    /// Takes back what was done to a key, if nobody changed it since.
+    pub async fn undo(&self, request: UndoRequest) -> Result<UndoView, Failure> {
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.undos,
+            &op_id,
+            |inner| async move { Ok(undo::undo(&inner.ports, &inner.connections, &request).await?) },
+        )
+        .await
+    }
+
+    /// A page of the server's own audit log.
+    pub async fn list_audits(&self, request: AuditsRequest) -> Result<AuditsView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        Ok(audits::audits(&self.inner.ports, &live, &request).await?)
+    }
+}
+
+/// "Found a key?".
+impl PaletteKeys {
+    /// Tries a value that somebody found, once, on one host.
+    pub async fn try_found_key(&self, request: FoundRequest) -> Result<FoundView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.founds,
+            &op_id,
+            |inner| async move {
+                let Inner { ports, connections, .. } = &*inner;
+                Ok(found::try_found(ports, connections, &live, &request).await?)
+            },
+        )
+        .await
+    }
+
+    /// Revokes the key that a found value is.
+    pub async fn revoke_found_key(
+        &self,
+        request: RevokeFoundRequest,
+    ) -> Result<RevokedFoundView, Failure> {
+        let op_id = request.op_id.clone();
+        self.once(
+            |once| &once.found_revocations,
+            &op_id,
+            |inner| async move {
+                Ok(found::revoke_found(&inner.ports, &inner.connections, &request).await?)
+            },
+        )
+        .await
+    }
+
+    /// Lets go of a found value.
+    pub fn forget_found_key(&self) {
+        found::forget(&self.inner.ports);
+    }
+}
+
+/// Review.
+impl PaletteKeys {
+    /// What about a connection's keys needs a decision, from what is known. Nothing is sent.
+    pub async fn review(&self, request: ReviewRequest) -> Result<ReviewView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        Ok(review::view(&self.inner.ports, &live))
+    }
+
+    /// Lives with a finding until a date.
+    pub async fn accept_finding(&self, request: AcceptRequest) -> Result<ReviewView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        let (op_id, of) = (request.op_id.clone(), Arc::clone(&live));
+        self.once(
+            |once| &once.decisions,
+            &op_id,
+            |inner| async move { Ok(accepted::accept(&inner.ports, &of, &request)?) },
+        )
+        .await?;
+        Ok(review::view(&self.inner.ports, &live))
+    }
+
+    /// Takes an acceptance back: its finding is there again.
+    pub async fn take_back_finding(&self, request: TakeBackRequest) -> Result<ReviewView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        let (op_id, of) = (request.op_id.clone(), Arc::clone(&live));
+        self.once(
+            |once| &once.decisions,
+            &op_id,
+            |inner| async move { Ok(accepted::take_back(&inner.ports, &of, &request)?) },
+        )
+        .await?;
+        Ok(review::view(&self.inner.ports, &live))
+    }
+
+    /// How the keys that end on one day would be spread over two weeks. Nothing is changed.
+    pub async fn plan_spread(&self, request: SpreadRequest) -> Result<SpreadView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        review::plan_spread(&self.inner.ports, &live, &request)
+    }
+
+    /// The policy that counts, read again.
+    pub fn policy(&self) -> PolicyView {
+        self.inner.ports.read_policy();
+        review::policy_view(&self.inner.ports)
+    }
+
+    /// Takes a policy file that a person chose, once it is a good one.
+    pub fn use_policy(&self, path: &Path) -> Result<Settings, Failure> {
+        policy::check_file(path)?;
+        let path = path.to_str().ok_or_else(policy::unnameable)?;
+        let settings = Settings { policy_path: Some(path.to_owned()), ..self.settings() };
+        self.save_settings(settings)
+    }
+}
+
+/// Reports.
+impl PaletteKeys {
+    /// The name a file dialog proposes for a report of keys.
+    pub fn report_name(&self, request: &ReportRequest) -> Result<String, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        Ok(report::file_name(&self.inner.ports, &live, "keys", request.format))
+    }
+
+    /// Writes a report of keys to a file, whole or not at all.
+    pub async fn save_report(
+        &self,
+        request: ReportRequest,
+        path: &Path,
+    ) -> Result<ReportView, Failure> {
+        let Inner { ports, connections, version, .. } = &*self.inner;
+        let live = connections.get(&request.connection)?;
+        let written = report::keys(ports, &live, version, &request)?;
+        report::save(ports, &live, Act::ExportReport, written, path).await
+    }
+
+    /// The name a file dialog proposes for the report of an offboarding.
+    pub fn offboard_report_name(&self, request: &OffboardReportRequest) -> Result<String, Failure> {
+        if request.format == ReportFormat::Csv {
+            return Err(internal("The report of an offboarding is JSON or HTML."));
+        }
+        let live = self.inner.connections.get(&request.connection)?;
+        let what = format!("offboarding {}", request.name);
+        Ok(report::file_name(&self.inner.ports, &live, &what, request.format))
+    }
+
+    /// Writes what was done to the keys of a person, and what the server says of them now.
+    pub async fn save_offboard_report(
+        &self,
+        request: OffboardReportRequest,
+        path: &Path,
+    ) -> Result<ReportView, Failure> {
+        let Inner { ports, connections, version, .. } = &*self.inner;
+        let live = connections.get(&request.connection)?;
+        let written = report::offboard(ports, &live, version, &request).await?;
+        report::save(ports, &live, Act::ExportReport, written, path).await
     }
 }
 
@@ -576,6 +927,7 @@ impl PaletteKeys {
     /// runtime; without one nothing happens.
     pub fn start_sending(&self) {
         Outbox::start(&self.inner.ports);
+        roll::resume(&self.inner.ports, &self.inner.connections);
     }
 
     /// What waits for the server.
@@ -590,6 +942,7 @@ impl PaletteKeys {
         let live = self.inner.connections.get(&request.connection)?;
         // All or none: what is no uid names no key.
         let uids: Vec<_> = request.uids.iter().map(|uid| key_uid(uid)).collect::<Result<_, _>>()?;
+        signing::guard_all(&self.inner.ports, &live, &uids, request.action)?;
         let op_id = request.op_id.clone();
         self.once(
             |once| &once.additions,

@@ -5,6 +5,7 @@ use crate::{
     api::{ClientSettings, PaletteClient},
     clock::Clock,
     connection::live::Live,
+    found::FoundValues,
     held::HeldValues,
     keychain::SecretStore,
     keys::{
@@ -15,6 +16,7 @@ use crate::{
     once::{Tasks, lock},
     outbox::Outbox,
     palette_keys::{Change, Timing},
+    review::{self, policy::PolicyFile},
     settings::Settings,
     store::{JournalEntry, JournalId, JournalOutcome, Store},
 };
@@ -33,12 +35,14 @@ pub(crate) struct Ports {
     pub(crate) keychain: Arc<dyn SecretStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) held: HeldValues,
+    pub(crate) found: FoundValues,
     pub(crate) at_work: AtWork,
     pub(crate) tasks: Tasks,
     pub(crate) timing: Timing,
     pub(crate) listeners: RwLock<Vec<Listener>>,
     pub(crate) outbox: Outbox,
     pub(crate) revisions: Mutex<Revisions>,
+    pub(crate) policy: PolicyFile,
 }
 
 /// The number of the last change of each connection's list.
@@ -63,6 +67,16 @@ impl Ports {
     /// The settings; the defaults when they cannot be read, since no reading should stop for them.
     pub(crate) fn settings(&self) -> Settings {
         self.store.settings().unwrap_or_default()
+    }
+
+    /// Longest life in days that a key may get: of the settings or the policy, the shorter one.
+    pub(crate) fn longest_life(&self) -> Option<u32> {
+        review::joined(&self.policy.state().policy, &self.settings()).longest_life_days
+    }
+
+    /// Reads the policy file again.
+    pub(crate) fn read_policy(&self) {
+        self.policy.read(&self.store, self.settings().policy_path.as_deref());
     }
 
     /// Something that a list view of this connection shows has changed.
@@ -170,6 +184,15 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// It takes back what another line did.
+    pub(crate) fn undoes(&self, undone: Option<JournalId>) {
+        let (Some(line), Some(undone)) = (self.id, undone) else { return };
+        // Without it the line says the same, only not that it was an undo.
+        if self.ports.store.undoes(line, undone).is_err() {
+            tracing::warn!("that a line is an undo could not be written down");
+        }
+    }
+
     /// It was done.
     pub(crate) fn done(self, detail: &str) {
         self.ended(ActState::Done, detail, |_| {});

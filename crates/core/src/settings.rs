@@ -1,9 +1,15 @@
 //! What a person may choose.
 
-use crate::{ErrorCode, Failure};
+use crate::{
+    ErrorCode, Failure,
+    review::findings::{Rule, Severity},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::ops::RangeInclusive;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 use ts_rs::TS;
 
 /// Light, dark, or as the desktop is.
@@ -17,6 +23,98 @@ pub enum Appearance {
     Light,
     /// Always dark.
     Dark,
+}
+
+/// A column of the key list that a person may put away; status and name always stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum ListColumn {
+    /// Whose key it is.
+    Owner,
+    /// When it ends.
+    Expires,
+    /// When it was made.
+    Created,
+    /// Whether its value is in the keychain.
+    Keychain,
+}
+
+/// What the key list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum ListOrder {
+    /// By status.
+    Status,
+    /// By name.
+    Name,
+    /// By the owner's name.
+    Owner,
+    /// By the end; rising, that is next trouble first.
+    Expires,
+    /// By the time it was made.
+    Created,
+    /// By whether its value is in the keychain.
+    Keychain,
+}
+
+/// One of the product's own views of the key list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum ListView {
+    /// Every key that may be seen.
+    All,
+    /// The person's own.
+    Mine,
+    /// Those that end soon.
+    Expiring,
+    /// Those that have ended.
+    Expired,
+    /// Those out of service.
+    Revoked,
+    /// Those without an end.
+    NeverExpires,
+    /// Those of people who are gone.
+    OwnerGone,
+    /// Those whose value is in the keychain.
+    InKeychain,
+}
+
+/// A view that a person saved: what is shown, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedView {
+    /// 1 to 60 characters, each name once.
+    pub name: String,
+    /// The view it starts from.
+    pub view: ListView,
+    /// The search, as typed: at most 500 characters.
+    pub search: String,
+    /// The column it is sorted by.
+    pub order: ListOrder,
+    /// The other way round.
+    pub descending: bool,
+}
+
+impl SavedView {
+    /// Refuses a name or a search that is out of its bounds.
+    fn check(&self) -> Result<(), Failure> {
+        let Self { name, search, .. } = self;
+        if !VIEW_NAME.contains(&name.chars().count()) || name.trim() != name {
+            return Err(refusal(format!(
+                "A view's name must have {} to {} characters, with no space at either end. Nothing \
+                 was saved.",
+                VIEW_NAME.start(),
+                VIEW_NAME.end()
+            )));
+        }
+        if search.chars().count() > LONGEST_SEARCH {
+            return Err(refusal(format!(
+                "A saved view's search may have at most {LONGEST_SEARCH} characters. Nothing was \
+                 saved."
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// All settings, with the defaults of `product.md`.
@@ -46,6 +144,19 @@ pub struct Settings {
     pub notice_days: Vec<u32>,
     /// Tell admins once a week about others' keys.
     pub weekly_digest: bool,
+    /// Tell admins what others changed between two refreshes.
+    pub change_notices: bool,
+    /// The policy file; none: there is no policy.
+    pub policy_path: Option<String>,
+    /// Severities of a review's rules that differ from the product's.
+    #[ts(type = "Partial<Record<Rule, Severity>>")]
+    pub severities: BTreeMap<Rule, Severity>,
+    /// Keep the keys fresh that this app signs in with: its own, and those a person agreed to.
+    pub renew_sign_in_key: bool,
+    /// Columns of the key list that are put away.
+    pub hidden_columns: BTreeSet<ListColumn>,
+    /// Views a person saved, in the order they are shown: at most twenty.
+    pub saved_views: Vec<SavedView>,
 }
 
 impl Default for Settings {
@@ -62,12 +173,21 @@ impl Default for Settings {
             notices: true,
             notice_days: vec![30, 14, 7, 3, 1],
             weekly_digest: true,
+            change_notices: false,
+            policy_path: None,
+            severities: BTreeMap::new(),
+            renew_sign_in_key: true,
+            hidden_columns: BTreeSet::new(),
+            saved_views: Vec::new(),
         }
     }
 }
 
 const NOTICE_DAYS: RangeInclusive<u32> = 1..=365;
 const MOST_NOTICES: usize = 10;
+const MOST_VIEWS: usize = 20;
+const VIEW_NAME: RangeInclusive<usize> = 1..=60;
+const LONGEST_SEARCH: usize = 500;
 const CLIPBOARD_SECONDS: RangeInclusive<u32> = 10..=300;
 const LIFE_DAYS: RangeInclusive<u32> = 1..=3650;
 const LEAD_DAYS: RangeInclusive<u32> = 1..=90;
@@ -109,6 +229,7 @@ impl Settings {
                 NOTICE_DAYS.end()
             )));
         }
+        self.check_views()?;
         match self.longest_life_days {
             Some(longest) if self.default_expiration_days > longest => Err(refusal(format!(
                 "The default expiration of {} days is longer than the longest allowed life of \
@@ -117,6 +238,23 @@ impl Settings {
             ))),
             _ => Ok(()),
         }
+    }
+
+    fn check_views(&self) -> Result<(), Failure> {
+        if self.saved_views.len() > MOST_VIEWS {
+            return Err(refusal(format!(
+                "There is room for {MOST_VIEWS} saved views. Remove one first. Nothing was saved."
+            )));
+        }
+        for (place, view) in self.saved_views.iter().enumerate() {
+            view.check()?;
+            if self.saved_views[..place].iter().any(|other| other.name == view.name) {
+                return Err(refusal(
+                    "There is a view of that name already. Nothing was saved.".to_owned(),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Settings read from disk: a field that is missing or of another type is at its default, and
@@ -144,6 +282,9 @@ impl Settings {
         self.notice_days.sort_unstable_by(|a, b| b.cmp(a));
         self.notice_days.dedup();
         self.notice_days.truncate(MOST_NOTICES);
+        let mut names = BTreeSet::new();
+        self.saved_views.retain(|view| view.check().is_ok() && names.insert(view.name.clone()));
+        self.saved_views.truncate(MOST_VIEWS);
         self.longest_life_days = self.longest_life_days.map(|days| into(days, LIFE_DAYS));
         let longest = self.longest_life_days.unwrap_or(*LIFE_DAYS.end());
         self.default_expiration_days = into(self.default_expiration_days, LIFE_DAYS).min(longest);
@@ -208,6 +349,49 @@ mod tests {
         ] {
             assert_eq!(edge.check(), Ok(()));
         }
+    }
+
+    fn view(name: &str, search: &str) -> SavedView {
+        SavedView {
+            name: name.to_owned(),
+            view: ListView::NeverExpires,
+            search: search.to_owned(),
+            order: ListOrder::Created,
+            descending: true,
+        }
+    }
+
+    #[test]
+    fn a_saved_view_has_a_name_of_its_own_and_twenty_are_enough() {
+        let numbered = |count: usize| (0..count).map(|n| view(&n.to_string(), "")).collect();
+        let cases: [(Vec<SavedView>, Option<&str>); 8] = [
+            (vec![view("Mine, old", "owner:me created:>1y")], None),
+            (numbered(20), None),
+            (numbered(21), Some("room for 20")),
+            (vec![view("", "")], Some("1 to 60")),
+            (vec![view(" a", "")], Some("no space at either end")),
+            (vec![view(&"ä".repeat(61), "")], Some("1 to 60")),
+            (vec![view("a", &"x".repeat(501))], Some("at most 500")),
+            (vec![view("a", ""), view("a", "b")], Some("of that name already")),
+        ];
+        for (saved_views, refused) in cases {
+            let settings = Settings { saved_views, ..Settings::default() };
+            match (settings.check(), refused) {
+                (Ok(()), None) => {}
+                (Err(failure), Some(words)) => {
+                    assert!(failure.message.contains(words), "{}", failure.message);
+                    assert!(failure.message.contains("Nothing was saved"));
+                }
+                (outcome, _) => panic!("{refused:?}: {outcome:?}"),
+            }
+            // Edited by hand, what is wrong is left out and the rest stays.
+            assert!(settings.clamped().check().is_ok());
+        }
+        let kept = Settings {
+            saved_views: vec![view("a", ""), view("a", "b"), view("", "")],
+            ..Settings::default()
+        };
+        assert_eq!(kept.clamped().saved_views, [view("a", "")]);
     }
 
     #[test]

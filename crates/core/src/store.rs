@@ -15,6 +15,8 @@ mod file;
 mod intents;
 mod journal;
 mod outbox;
+mod review;
+mod rolls;
 mod schema;
 mod settings;
 mod told;
@@ -31,8 +33,10 @@ use std::{
 pub use cache::CachedList;
 pub use connections::ConnectionRecord;
 pub use intents::{CreateIntent, IntentState};
+pub(crate) use journal::fields_of;
 pub use journal::{JournalChange, JournalEntry, JournalId, JournalOutcome};
 pub use outbox::{Ended, NewRecord, OutboxRecord, Recorded};
+pub use rolls::{RollRecord, RollStep};
 pub use told::ToldRow;
 
 /// The name of the file in the data directory. `-wal` and `-shm` files lie beside it while it is open.

@@ -7,8 +7,10 @@
 
 use crate::{
     PaletteKeys,
-    keys::{KeyUid, KeyView, name::is_invisible},
+    connection::live::Live,
+    keys::{KeyUid, KeyView},
     outbox::{OutboxAction, OutboxItemView, OutboxState},
+    shown::visible,
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use std::{
@@ -74,6 +76,13 @@ pub enum TrayId {
         /// uid of the key.
         uid: KeyUid,
     },
+    /// The window, with "Roll API key" for a key.
+    Roll {
+        /// Id of the connection.
+        connection: String,
+        /// uid of the key.
+        uid: KeyUid,
+    },
     /// Revoke a key now.
     Revoke {
         /// Id of the connection.
@@ -131,6 +140,7 @@ impl fmt::Display for TrayId {
             Self::Open => f.write_str("open"),
             Self::Show { connection, uid } => write!(f, "show:{connection}:{uid}"),
             Self::Renew { connection, uid } => write!(f, "renew:{connection}:{uid}"),
+            Self::Roll { connection, uid } => write!(f, "roll:{connection}:{uid}"),
             Self::Revoke { connection, uid } => write!(f, "revoke:{connection}:{uid}"),
             Self::Undo { connection, uid } => write!(f, "undo:{connection}:{uid}"),
             Self::Copy { connection, uid } => write!(f, "copy:{connection}:{uid}"),
@@ -176,6 +186,7 @@ impl FromStr for TrayId {
             },
             "show" => key().map(|(connection, uid)| Self::Show { connection, uid }),
             "renew" => key().map(|(connection, uid)| Self::Renew { connection, uid }),
+            "roll" => key().map(|(connection, uid)| Self::Roll { connection, uid }),
             "revoke" => key().map(|(connection, uid)| Self::Revoke { connection, uid }),
             "undo" => key().map(|(connection, uid)| Self::Undo { connection, uid }),
             "copy" => key().map(|(connection, uid)| Self::Copy { connection, uid }),
@@ -206,6 +217,8 @@ pub struct TrayConnection {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// How many own keys end within the lead time: said of those that are not open, too.
+    pub ending: usize,
 }
 
 /// A key that the tray may offer: one of the caller's, or one whose value is stored.
@@ -227,6 +240,8 @@ pub struct TrayKey {
     pub copies: u32,
     /// A person confirmed its revocation or deletion, the server has not.
     pub revoking: bool,
+    /// The name of the key that takes its place: it is being rolled.
+    pub replaced_by: Option<String>,
 }
 
 /// A confirmed revocation that can be undone.
@@ -418,7 +433,9 @@ impl<'a> Sheet<'a> {
     fn icon(&self) -> TrayIcon {
         if !self.model.outbox.is_empty() || self.model.damaged > 0 {
             TrayIcon::Unconfirmed
-        } else if !self.ends_soon().is_empty() {
+        } else if self.ends_soon().iter().any(|key| key.replaced_by.is_none())
+            || self.others().any(|other| other.ending > 0)
+        {
             TrayIcon::Attention
         } else {
             TrayIcon::Fine
@@ -451,17 +468,26 @@ impl<'a> Sheet<'a> {
             .take(SHOWN)
             .map(|key| {
                 let (connection, uid) = (connection.clone(), key.uid.clone());
-                TrayItem::list(
-                    format!("expiring:{uid}"),
-                    self.headline(key, &keys),
-                    vec![
+                let mut acts = match &key.replaced_by {
+                    // It is meant to end.
+                    Some(name) => {
+                        let words = format!("Rolling: replaced by {}", shown_name(name));
+                        vec![TrayItem::line("rolling", words)]
+                    }
+                    None => vec![
+                        TrayItem::act(
+                            TrayId::Roll { connection: connection.clone(), uid: uid.clone() },
+                            "Roll\u{2026}",
+                        ),
                         TrayItem::act(
                             TrayId::Renew { connection: connection.clone(), uid: uid.clone() },
                             "Renew 30 days",
                         ),
-                        TrayItem::act(TrayId::Show { connection, uid }, "Open"),
                     ],
-                )
+                };
+                let key_id = format!("expiring:{uid}");
+                acts.push(TrayItem::act(TrayId::Show { connection, uid }, "Open"));
+                TrayItem::list(key_id, self.headline(key, &keys), acts)
             })
             .collect();
         if keys.len() > SHOWN {
@@ -511,7 +537,7 @@ impl<'a> Sheet<'a> {
         };
         let answer = match (&item.problem, item.state) {
             (_, OutboxState::Accepted) => "accepted, not confirmed by a fresh read".to_owned(),
-            (Some(problem), _) => shown(&problem.message, WORDS),
+            (Some(problem), _) => visible(&problem.message, WORDS),
             (None, _) => "none yet".to_owned(),
         };
         let mut items = vec![
@@ -541,7 +567,14 @@ impl<'a> Sheet<'a> {
         if items.is_empty() {
             items.push(TrayItem::line("nothing", "No active keys of yours"));
         }
-        TrayItem::list("revoke", "Quick revoke", items)
+        // Where there are several, production is never mistaken for staging.
+        let label = match self.open {
+            Some(open) if self.model.connections.len() > 1 => {
+                format!("Quick revoke in {}", shown_name(&open.name))
+            }
+            _ => "Quick revoke".into(),
+        };
+        TrayItem::list("revoke", label, items)
     }
 
     fn revoke(&self, open: &TrayConnection, key: &TrayKey) -> TrayItem {
@@ -626,17 +659,26 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// The connections that are not open.
+    fn others(&self) -> impl Iterator<Item = &'a TrayConnection> {
+        let open = self.open.map(|open| &*open.id);
+        self.model.connections.iter().filter(move |other| Some(&*other.id) != open)
+    }
+
     fn connection(&self) -> TrayItem {
         let Some(open) = self.open else {
             return TrayItem::line("connection", "Connection: none");
         };
-        let others = self.model.connections.iter().filter(|other| other.id != open.id);
-        let mut items: Vec<TrayItem> = others
+        let label = |other: &TrayConnection| match other.ending {
+            0 => shown_name(&other.name),
+            1 => format!("{} (1 key expires soon)", shown_name(&other.name)),
+            many => format!("{} ({many} keys expire soon)", shown_name(&other.name)),
+        };
+        let mut items: Vec<TrayItem> = self
+            .others()
             .map(|other| {
-                TrayItem::act(
-                    TrayId::Connection { connection: other.id.clone() },
-                    shown_name(&other.name),
-                )
+                let id = TrayId::Connection { connection: other.id.clone() };
+                TrayItem::act(id, label(other))
             })
             .collect();
         if items.is_empty() {
@@ -725,57 +767,36 @@ fn count(number: u64, one: &str, many: &str) -> String {
 /// A name as a menu or a notice shows it: in plain text, what cannot be seen made visible, and its
 /// middle left out when it is longer than 40 characters.
 pub fn shown_name(name: &str) -> String {
-    shown(name, NAME)
+    match visible(name, NAME) {
+        name if name.is_empty() => "(no name)".to_owned(),
+        name => name,
+    }
 }
 
 /// The name with the last six characters of the uid, which no other key shares in practice.
 fn name_and_uid(name: &str, uid: &str) -> String {
     let skip = uid.chars().count().saturating_sub(6);
-    let tail: String = shown(uid, 256).chars().skip(skip).collect();
+    let tail: String = visible(uid, 256).chars().skip(skip).collect();
     format!("{} \u{2026}{tail}", shown_name(name))
 }
 
-/// Text from outside on one line. Characters that show nothing or turn text around are written out
-/// (trust.md T4); text that runs from right to left keeps to itself, so that it cannot reorder ours.
-fn shown(text: &str, longest: usize) -> String {
-    let mut seen = String::with_capacity(text.len().min(longest * 4));
-    // More than can be shown need not be looked at: the end is taken from the end.
-    let total = text.chars().count();
-    let hidden =
-        |c: char| c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
-    let write = |seen: &mut String, c: char| match c {
-        c if hidden(c) => seen.push_str(&format!("\u{27e8}U+{:04X}\u{27e9}", u32::from(c))),
-        c if c.is_whitespace() => seen.push(' '),
-        c => seen.push(c),
+/// How many own keys of a connection end within the lead time.
+fn ending(ports: &crate::ports::Ports, live: &Live, outbox: &[OutboxItemView]) -> usize {
+    let Some(list) = live.known(ports) else { return 0 };
+    let id = live.id();
+    let waits = |key: &crate::keys::ApiKey| {
+        outbox.iter().any(|item| item.connection == id && item.key_uid == key.uid.as_str())
     };
-    if total <= longest * 2 {
-        text.chars().for_each(|c| write(&mut seen, c));
-    } else {
-        text.chars().take(longest).for_each(|c| write(&mut seen, c));
-        text.chars().skip(total - longest).for_each(|c| write(&mut seen, c));
-    }
-    if seen.trim().is_empty() {
-        return "(no name)".to_owned();
-    }
-    let length = seen.chars().count();
-    let mut short = seen;
-    if length > longest || total > longest * 2 {
-        let (head, tail) = (longest / 2, longest - longest / 2 - 1);
-        let start: String = short.chars().take(head).collect();
-        let end: String = short.chars().skip(length - tail).collect();
-        short = format!("{start}\u{2026}{end}");
-    }
-    if short.chars().any(runs_from_right) {
-        short = format!("\u{2068}{short}\u{2069}");
-    }
-    short
-}
-
-/// Hebrew, Arabic and their relatives.
-fn runs_from_right(c: char) -> bool {
-    matches!(c,
-        '\u{0590}'..='\u{08FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}'
-        | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}')
+    live.look(ports, |lens| {
+        let me = lens.identity.map(|me| &*me.user_uid).filter(|me| !me.is_empty());
+        let lead = jiff::SignedDuration::from_hours(24 * i64::from(lens.lead_days));
+        let soon = lens.now.checked_add(lead).unwrap_or(lens.now);
+        list.keys
+            .iter()
+            .filter(|key| me == Some(&*key.owner_uid) && key.active && !waits(key))
+            .filter(|key| key.expires.is_some_and(|ends| ends > lens.now && ends <= soon))
+            .count()
+    })
 }
 
 impl PaletteKeys {
@@ -789,7 +810,11 @@ impl PaletteKeys {
             connections: connections
                 .all()
                 .iter()
-                .map(|live| TrayConnection { id: live.id(), name: live.name() })
+                .map(|live| TrayConnection {
+                    id: live.id(),
+                    name: live.name(),
+                    ending: ending(ports, live, &outbox.items),
+                })
                 .collect(),
             active,
             lead_days: ports.settings().lead_days,
@@ -825,6 +850,11 @@ impl PaletteKeys {
                             stored,
                             copies: copies.get(uid).copied().unwrap_or_default(),
                             revoking: revoking.contains(uid),
+                            replaced_by: lens
+                                .rolls
+                                .iter()
+                                .find(|roll| roll.old.uid == key.uid)
+                                .map(|roll| roll.new_name.clone()),
                         })
                     });
                     ours.collect()

@@ -154,11 +154,17 @@ impl Stage {
     /// Starts the app as a person's desktop does, without a driver: it need not open a window, and
     /// nothing but the desktop itself (tray, notices, X server) can look at it.
     pub fn start_alone(&mut self, arguments: &[&str]) {
+        self.start_alone_with(arguments, &[]);
+    }
+
+    /// The same with more in its environment.
+    pub fn start_alone_with(&mut self, arguments: &[&str], more: &[(&str, &str)]) {
         assert!(self.running.is_none(), "the app runs already: quit it first");
         // What the driver needs is not what people get.
         let chosen = ["TAURI_WEBVIEW_AUTOMATION", "WEBKIT_DISABLE_DMABUF_RENDERER"];
         let mut environment = self.environment.clone();
         environment.retain(|(name, _)| !chosen.contains(&name.as_str()));
+        environment.extend(more.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         let program = Program::new(APP, &environment).args(arguments).log(&self.app_log());
         let app = program.start();
         self.running = Some(Running { session: None, pid: app.pid(), starter: app });

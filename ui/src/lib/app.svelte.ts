@@ -1,4 +1,6 @@
 import { createContext, tick } from "svelte";
+import { sentenceOf } from "./activity/words";
+import { Undoing } from "./change/undoing.svelte";
 import { Clipboard } from "./clipboard.svelte";
 import { Dialogs } from "./dialogs.svelte";
 import { present } from "./errors";
@@ -7,6 +9,7 @@ import {
   listen,
   newOpId,
   toFailure,
+  type ActivityView,
   type BackgroundView,
   type ConnectionView,
   type ConnectView,
@@ -17,16 +20,21 @@ import {
   type KeychainView,
   type KeyView,
   type OutboxEndView,
+  type ReportFormat,
+  type PolicyView,
+  type SavedView,
   type Settings,
+  type SignInChange,
   type StartView,
   type ValueSource,
 } from "./ipc";
 import { aboutRecord, Keys, refused } from "./keys/keys.svelte";
 import { short } from "./keys/names";
-import { count } from "./keys/time";
+import { count, exact } from "./keys/time";
 import { layout } from "./layout.svelte";
 import { Outbox } from "./outbox/outbox.svelte";
 import { inSentence } from "./outbox/words";
+import { Review } from "./review/review.svelte";
 import { applyAppearance, followDesktop } from "./theme";
 import { Toasts } from "./toasts.svelte";
 
@@ -34,6 +42,7 @@ import { Toasts } from "./toasts.svelte";
 export type Route =
   | { kind: "connect"; signInTo: string | null }
   | { kind: "keys" }
+  | { kind: "review" }
   | { kind: "activity" }
   | { kind: "settings" };
 
@@ -43,6 +52,8 @@ const JUST_READ = 10_000;
 /** Milliseconds between two readings of what changed. */
 const READ_GAP = 200;
 const READ_GAP_IN_BATCH = 1_000;
+/** Milliseconds for which what was just done is undone without a question, as from the tray. */
+const FRESH = 15 * MINUTE;
 
 /** The window: where it is, which connection is open, and what floats above. */
 export class App {
@@ -65,6 +76,12 @@ export class App {
     notices: true,
     noticeDays: [30, 14, 7, 3, 1],
     weeklyDigest: true,
+    changeNotices: false,
+    policyPath: null,
+    severities: {},
+    renewSignInKey: true,
+    hiddenColumns: [],
+    savedViews: [],
   });
   keychain = $state.raw<KeychainView>({ state: "ready", name: "Keychain", advice: null });
   demoBuiltIn = $state(false);
@@ -73,23 +90,48 @@ export class App {
 
   /** The keys of the open connection. */
   keys = $state.raw<Keys | null>(null);
+  /** The review of the open connection. */
+  review = $state.raw<Review | null>(null);
+  /** What the organization asks of keys; none until it was read. */
+  policy = $state.raw<PolicyView | null>(null);
   /** The connection is being opened or signed in to. */
   entering = $state(false);
+  /** The first screen is on the display. */
+  painted = $state(false);
   paletteOpen = $state(false);
 
   readonly toasts = new Toasts();
   readonly dialogs = new Dialogs();
   readonly clipboard = new Clipboard();
+  /** Takes back what the journal says was done, in any connection. */
+  readonly undoing = new Undoing({
+    toasts: this.toasts,
+    dialogs: this.dialogs,
+    changed: (connection, key) => {
+      if (connection === this.keys?.connection) this.keys.put(key);
+    },
+  });
   /** What is confirmed by a person and not by the server, of all connections. */
   readonly outbox = new Outbox({
     left: (ends) => this.#left(ends),
     unclaimed: (ends) => this.#sayEnds(ends),
   });
 
+  /** The settings as they count for keys: with the longest life that the policy allows. */
+  keySettings = $derived<Settings>({
+    ...this.settings,
+    longestLifeDays: this.policy?.longestLifeDays ?? this.settings.longestLifeDays,
+  });
   active = $derived(this.connections.find(({ id }) => id === this.activeId) ?? null);
 
+  /** The caller sees the keys of everybody in the open connection. */
+  seesEveryone = $derived(this.active?.identity?.sees === "everyKey");
+
   readonly #now: () => number;
+  /** The lists of connections that were open in this run: view, selection and place are kept. */
+  readonly #lists = new Map<string, Keys>();
   #lastRefresh = 0;
+  #painting = false;
   /** The keys changed since they were read. */
   #told: number | null = null;
   #reading: ReturnType<typeof setTimeout> | null = null;
@@ -120,6 +162,7 @@ export class App {
       else void this.enter(view.active);
       for (const held of view.held) this.openHeld(held);
       void this.#readAgent();
+      void this.readPolicy();
       const wanted = this.#wanted;
       this.#wanted = null;
       if (wanted) void this.goTo(wanted);
@@ -127,6 +170,19 @@ export class App {
       this.problem = toFailure(thrown);
       this.phase = "failed";
     }
+  }
+
+  /** There is something to see: once the browser has painted it, the shell takes its own away. */
+  paintedSoon(): void {
+    if (this.#painting) return;
+    this.#painting = true;
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        this.painted = true;
+        // Without it the shell waits a little longer.
+        void call("painted", null).catch(() => undefined);
+      }),
+    );
   }
 
   /** Hears the shell and the clock until the returned function is called. */
@@ -151,6 +207,7 @@ export class App {
     until(listen("held-waiting", (held) => this.openHeld(held)));
     until(listen("outbox-changed", (view) => this.outbox.take(view)));
     until(listen("outbox-ended", (end) => this.outbox.ended(end)));
+    until(listen("bulk-changed", (run) => this.keys?.follow(run)));
     until(listen("background", (view) => (this.background = view)));
     until(listen("quit-asked", () => this.dialogs.open({ kind: "quit" })));
     until(listen("go", (view) => void this.goTo(view)));
@@ -223,6 +280,14 @@ export class App {
       this.go({ kind: "settings" });
       return;
     }
+    if (view.kind === "connection") {
+      // Picked in the tray: the window follows, and stays on its screen.
+      if (view.connection === this.activeId) return;
+      if (!this.connections.some(({ id }) => id === view.connection)) await this.readConnections();
+      if (this.connections.some(({ id }) => id === view.connection))
+        void this.enter(view.connection);
+      return;
+    }
     if (view.kind === "outbox") {
       if (this.outbox.empty) this.toasts.show({ text: "Everything is confirmed." });
       else this.dialogs.open({ kind: "outbox" });
@@ -237,9 +302,11 @@ export class App {
         this.askCreate();
         return;
       case "key":
-      case "renew": {
+      case "renew":
+      case "roll": {
         const key = await this.#show(view.uid);
         if (key && view.kind === "renew") this.keys?.askRenew([key]);
+        if (key && view.kind === "roll") this.keys?.askRoll(key);
       }
     }
   }
@@ -276,6 +343,34 @@ export class App {
     return key;
   }
 
+  /** Opens the list on these keys only, ticked for what is next. */
+  openKeys(label: string, keys: readonly KeyView[], ticked: boolean): void {
+    this.keys?.showOnly(label, keys, ticked);
+    this.go({ kind: "keys" });
+  }
+
+  /** Reads the policy file again. What is known stays when that fails. */
+  async readPolicy(): Promise<void> {
+    try {
+      this.policy = await call("policy", null);
+    } catch {
+      return;
+    }
+    await this.review?.load();
+  }
+
+  /** Takes another policy file. Rejects with a `CallError`. */
+  async choosePolicy(): Promise<void> {
+    this.settings = await call("choose_policy", null);
+    await this.readPolicy();
+  }
+
+  /** Does without a policy file. Rejects with a `CallError`. */
+  async dropPolicy(): Promise<void> {
+    this.settings = await call("save_settings", { ...this.settings, policyPath: null });
+    await this.readPolicy();
+  }
+
   /** Puts the focus into the search box. */
   async toSearch(): Promise<void> {
     this.go({ kind: "keys" });
@@ -302,8 +397,12 @@ export class App {
   }
 
   async #enter(id: string): Promise<void> {
+    if (id !== this.activeId) this.dialogs.closeForms();
     this.activeId = id;
-    if (this.keys?.connection !== id) this.keys = this.#keysOf(id);
+    if (this.keys?.connection !== id) {
+      this.keys = this.#keysOf(id);
+      this.keys.tick();
+    }
     if (this.route.kind === "connect") this.go({ kind: "keys" });
     const { keys } = this;
     this.entering = true;
@@ -321,6 +420,8 @@ export class App {
     } finally {
       this.entering = false;
     }
+    // What goes on from before this window was loaded shows its count again.
+    void keys?.join();
     if (this.keys === keys && this.active?.state !== "needsSignIn") await keys?.refresh();
   }
 
@@ -337,6 +438,7 @@ export class App {
     this.keychain = keychain;
     this.#put(connection);
     this.activeId = connection.id;
+    this.#lists.delete(connection.id);
     this.keys = this.#keysOf(connection.id);
     this.go({ kind: "keys" });
     this.#lastRefresh = this.#now();
@@ -346,14 +448,42 @@ export class App {
     if (list?.problem || this.#now() - (list?.asOf ?? 0) > JUST_READ) await this.keys.refresh();
   }
 
+  /** Says something about how a connection signs in; answers why it was not taken. */
+  async changeSignIn(connection: string, change: SignInChange): Promise<ErrorView | null> {
+    try {
+      this.#put(await call("change_sign_in", { connection, change }));
+      return null;
+    } catch (thrown) {
+      return toFailure(thrown);
+    }
+  }
+
+  /** Makes a key of the app's own for a connection; answers why not. */
+  async makeOwnKey(opId: string, connection: string): Promise<ErrorView | null> {
+    try {
+      const view = await call("make_own_key", { opId, connection });
+      this.#put(view);
+      this.toasts.show({
+        tone: "ok",
+        text: `${view.signIn.name ?? "A key of its own"} signs Palette Keys in from now on.`,
+        detail: `It is in ${this.keychain.name}. Your password is not needed any more.`,
+      });
+      if (this.keys?.connection === connection) await this.keys.refresh();
+      return null;
+    } catch (thrown) {
+      return toFailure(thrown);
+    }
+  }
+
   /** Takes a changed connection. */
   changed(connection: ConnectionView): void {
     this.#put(connection);
   }
 
   /** Takes what is left after a connection was removed. */
-  removed(view: StartView): void {
+  removed(view: StartView, id: string): void {
     this.#adopt(view);
+    this.#lists.delete(id);
     if (view.active === null) {
       this.activeId = null;
       this.keys = null;
@@ -390,12 +520,24 @@ export class App {
       : [...this.connections, connection];
   }
 
+  /** The list of a connection, as it was left. */
   #keysOf(id: string): Keys {
+    this.review = new Review(id);
+    const known = this.#lists.get(id);
+    if (known) return known;
+    const keys = this.#newKeys(id);
+    this.#lists.set(id, keys);
+    return keys;
+  }
+
+  #newKeys(id: string): Keys {
     return new Keys(id, {
       toasts: this.toasts,
       dialogs: this.dialogs,
       outbox: this.outbox,
       connectionName: () => this.connections.find((each) => each.id === id)?.name ?? "",
+      mayCreateForOthers: () =>
+        this.connections.find((each) => each.id === id)?.identity?.mayCreateForOthers ?? false,
       now: this.#now,
       signedOut: () => this.#signedOut(id),
     });
@@ -414,7 +556,7 @@ export class App {
       const { action, connection, keyUid: uid } = item;
       this.toasts.dismissAbout(aboutRecord({ action, connection, uid }));
     }
-    this.keys?.left(ends);
+    for (const keys of this.#lists.values()) keys.left(ends);
   }
 
   #sayEnds(ends: readonly OutboxEndView[]): void {
@@ -455,19 +597,68 @@ export class App {
     void this.#undoElsewhere(ends.filter((end) => !isHere(end)));
   }
 
-  /** Re-activates keys of connections that are not open. */
+  /** Takes back one line of the time line; what puts a key out of service is asked first. */
+  undo(line: ActivityView): void {
+    const target = { kind: "line" as const, line: line.id };
+    if (line.act === "reactivate") this.#askUndo(line, "Revoke");
+    else void this.undoing.run(target);
+  }
+
+  /**
+   * Ctrl+Z: what a toast offers to take back, else the last reversible act of this connection. One
+   * that is not fresh any more, or that would put a key out of service, is asked first.
+   */
+  async undoLast(): Promise<void> {
+    const toast = this.toasts.undoable;
+    if (toast?.action) {
+      this.toasts.dismiss(toast.id);
+      toast.action.run();
+      return;
+    }
+    if (this.activeId === null) return;
+    try {
+      const line = await call("last_reversible", { connection: this.activeId });
+      if (!line) this.toasts.show({ text: "There is nothing to undo here." });
+      else if (this.#now() - line.at > FRESH) this.#askUndo(line, "Undo");
+      else this.undo(line);
+    } catch (thrown) {
+      this.say(toFailure(thrown));
+    }
+  }
+
+  #askUndo(line: ActivityView, action: "Undo" | "Revoke"): void {
+    const danger = line.act === "reactivate";
+    this.dialogs.confirm({
+      title: danger ? `Revoke ${short(line.keyName ?? "the key")} again?` : "Undo this?",
+      lines: [
+        `${sentenceOf(line).join("")}, ${exact(line.at, this.#now())}`,
+        ...(line.ownerName ? [`Owner: ${line.ownerName}`] : []),
+        `Connection: ${line.connectionName}`,
+      ],
+      action: danger ? "Revoke" : action,
+      tone: danger ? "danger" : "neutral",
+      onConfirm: () => void this.undoing.run({ kind: "line", line: line.id }),
+    });
+  }
+
+  /** Opens "Found a key?". */
+  askFound(): void {
+    if (this.connections.length > 0) this.dialogs.open({ kind: "foundKey" });
+  }
+
+  /** Takes back revocations of connections that are not open. */
   async #undoElsewhere(ends: readonly OutboxEndView[]): Promise<void> {
     for (const { item } of ends) {
-      try {
-        const { connection, keyUid: uid } = item;
-        const { key } = await call("reactivate_key", { opId: newOpId(), connection, uid });
+      const { connection, keyUid: uid } = item;
+      const target = { kind: "act" as const, connection, uid, act: "revoke" as const };
+      const problem = await this.undoing.quietly(target);
+      if (problem === null) {
         this.toasts.show({
           tone: "ok",
-          text: `Re-activated ${short(key.name)}.`,
+          text: `Re-activated ${inSentence(item)}.`,
           detail: `In ${item.connectionName}.`,
         });
-      } catch (thrown) {
-        const problem = toFailure(thrown);
+      } else {
         this.toasts.show({
           tone: "bad",
           text: `${inSentence(item)} was not re-activated. ${present(problem.code).title}.`,
@@ -556,9 +747,23 @@ export class App {
     if (this.dialogs.any) return;
     try {
       const [held] = await call("held_values", null);
+      // A roll that is at work keeps its value by itself.
+      const roll = held ? this.keys?.roll(held.held) : null;
+      if (roll && roll.step !== "handOver") return;
       if (held && !this.dialogs.any) this.openHeld(held);
     } catch {
       // It is asked again with the next change, and the window does not close while a value waits.
+    }
+  }
+
+  /** Opens "Save your API key" for a value of this connection that nobody has kept. */
+  async openUnkept(connection: string): Promise<void> {
+    try {
+      const waiting = await call("held_values", null);
+      const held = waiting.find((each) => each.connection === connection);
+      if (held) this.openHeld(held);
+    } catch (thrown) {
+      this.say(toFailure(thrown));
     }
   }
 
@@ -583,6 +788,41 @@ export class App {
       applyAppearance(before.appearance);
       return toFailure(thrown);
     }
+  }
+
+  /** Saves what the list shows under a name, or gives a saved view another; null: it is saved. */
+  async saveView(name: string, renames: string | null): Promise<ErrorView | null> {
+    const { keys, settings } = this;
+    if (!keys) return null;
+    const { savedViews } = settings;
+    return this.saveSettings({
+      ...settings,
+      savedViews:
+        renames === null
+          ? [...savedViews, keys.asSaved(name)]
+          : savedViews.map((each) => (each.name === renames ? { ...each, name } : each)),
+    });
+  }
+
+  /** Takes a saved view away; the list stays as it is. */
+  async removeView(view: SavedView): Promise<void> {
+    const { settings } = this;
+    const { savedViews } = settings;
+    const without = savedViews.filter(({ name }) => name !== view.name);
+    const problem = await this.saveSettings({ ...settings, savedViews: without });
+    if (problem) {
+      this.say(problem);
+      return;
+    }
+    const back = async () => {
+      const again = await this.saveSettings({ ...this.settings, savedViews });
+      if (again) this.say(again);
+    };
+    this.toasts.show({
+      tone: "ok",
+      text: `Removed the view ${view.name}.`,
+      action: { label: "Undo", run: () => void back() },
+    });
   }
 
   /** Tries the keychain again. */
@@ -610,6 +850,33 @@ export class App {
   /** Opens "New API key". */
   askCreate(): void {
     if (this.keys) this.dialogs.open({ kind: "create" });
+  }
+
+  /** Opens "Offboard a person", for those who see everybody's keys. */
+  askOffboard(person: { uid: string; name: string } | null = null): void {
+    if (this.keys && this.seesEveryone) this.dialogs.open({ kind: "offboard", person });
+  }
+
+  /** Writes a report of keys to a file that the person picks, and says so. */
+  async exportReport(format: ReportFormat, scope: "shown" | "all"): Promise<void> {
+    const { keys } = this;
+    if (!keys) return;
+    const shown = scope === "shown";
+    try {
+      const { file, keys: number } = await call("export_report", {
+        connection: keys.connection,
+        format,
+        uids: shown ? [...keys.order] : null,
+        filter: shown ? keys.filterWords : "",
+      });
+      this.toasts.show({
+        tone: "ok",
+        text: `Exported a report of ${count(number, "key")}.`,
+        detail: `Saved as ${file}.`,
+      });
+    } catch (thrown) {
+      this.say(toFailure(thrown));
+    }
   }
 
   /** Names one press of a button. */

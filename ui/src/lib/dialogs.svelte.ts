@@ -1,10 +1,16 @@
-import type { HeldView, KeyView } from "./ipc";
+import type { Plan } from "./bulk/plan";
+import type { UndoConflict, Undoing } from "./change/undoing.svelte";
+import type { ConnectionView, HeldView, KeyView } from "./ipc";
 
 /** One question before something is done. */
 export interface Confirmation {
   title: string;
-  /** What it is about: key, owner, connection; one line each. */
+  /** What it is about: key, owner; one line each. */
   lines: string[];
+  /** For several keys: what will happen to each. */
+  plan?: Plan;
+  /** Id of the connection it is about, shown with its colour; else the open one. */
+  connection?: string;
   /** What the pressing button says, for instance "Revoke 3 keys". */
   action: string;
   tone: "danger" | "neutral";
@@ -20,13 +26,23 @@ export interface NewKeyPrefill {
 
 /** Every dialog there is, with what it needs. */
 export type DialogRequest =
-  | { kind: "create"; prefill?: NewKeyPrefill }
+  | { kind: "create"; prefill?: NewKeyPrefill; onmade?: (held: HeldView) => void }
   | { kind: "held"; held: HeldView }
   | { kind: "edit"; key: KeyView }
   | { kind: "renew"; keys: KeyView[]; thenReactivate?: boolean }
-  | { kind: "delete"; keys: KeyView[] }
+  | { kind: "roll"; key: KeyView }
+  | { kind: "delete"; keys: KeyView[]; plan?: Plan }
+  | { kind: "signsIn"; key: KeyView; doing: "revoke" | "delete" }
+  | { kind: "signInKey"; uid?: string }
+  | { kind: "ownKey" }
   | ({ kind: "confirm" } & Confirmation)
-  | { kind: "notice"; title: string; lines: string[] }
+  | { kind: "notice"; title: string; lines: string[]; plan?: Plan }
+  | { kind: "undoConflict"; conflict: UndoConflict; undoing: Undoing }
+  | { kind: "foundKey" }
+  | { kind: "editConnection"; connection: ConnectionView }
+  | { kind: "removeConnection"; connection: ConnectionView }
+  | { kind: "offboard"; person: { uid: string; name: string } | null }
+  | { kind: "saveView"; renames: string | null }
   | { kind: "outbox" }
   | { kind: "quit" }
   | { kind: "shortcuts" };
@@ -42,7 +58,7 @@ export class Dialogs {
   /** Opens a dialog above the others. What there is only one of is never opened twice. */
   open(request: DialogRequest): void {
     if (request.kind === "held" && this.#holds(request.held.held)) return;
-    if (request.kind === "outbox" || request.kind === "quit") {
+    if (request.kind === "outbox" || request.kind === "quit" || request.kind === "foundKey") {
       if (this.shown.some(({ kind }) => kind === request.kind)) return;
     }
     this.shown = [...this.shown, { ...request, id: this.#next++ }];
@@ -51,6 +67,12 @@ export class Dialogs {
   /** Asks one question. */
   confirm(question: Confirmation): void {
     this.open({ kind: "confirm", ...question });
+  }
+
+  /** Closes what is about keys of the open connection: another one is being opened. */
+  closeForms(): void {
+    const forms: DialogRequest["kind"][] = ["create", "edit", "renew", "delete"];
+    this.shown = this.shown.filter(({ kind }) => !forms.includes(kind));
   }
 
   /** Closes one dialog. */

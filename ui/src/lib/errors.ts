@@ -91,6 +91,18 @@ const presentations: Record<ErrorCode, Presentation> = {
   },
   nameTaken: { title: "There is already a key with this name", next: "Choose another name." },
   descriptionTooLong: { title: "The description is too long", next: "Shorten the description." },
+  nameOutsidePolicy: {
+    title: "The policy wants another name",
+    next: "Choose a name that fits the pattern.",
+  },
+  descriptionMissing: { title: "The policy wants a description", next: "Say what it is for." },
+  reasonInvalid: { title: "Why is this fine?", next: "Write a reason." },
+  untilInvalid: { title: "Until when?", next: "Choose a day in the coming year." },
+  findingGone: { title: "This finding is gone", next: "The review is up to date." },
+  policyInvalid: {
+    title: "This is not a good policy file",
+    next: "Mend the line, or choose another file.",
+  },
   expiryMissing: { title: "When should it end?", next: "Choose an expiration date." },
   expiryPast: { title: "That time has passed", next: "Choose a later time." },
   expiryTooFar: { title: "That is too far away", next: "Choose an earlier date." },
@@ -101,7 +113,7 @@ const presentations: Record<ErrorCode, Presentation> = {
   },
   expiryBeyondPolicy: {
     title: "That is longer than allowed",
-    next: "Choose an earlier date, or change the longest life in Settings.",
+    next: "Choose an earlier date, or change the longest life in Settings or the policy.",
   },
   quotaFull: {
     title: "No key left",
@@ -110,9 +122,42 @@ const presentations: Record<ErrorCode, Presentation> = {
   ownerUnknown: { title: "That person is not known", next: "Choose someone from the list." },
   nameMismatch: { title: "The name does not match", next: "Type it exactly as shown." },
   keyIsExpired: { title: "This key has expired", next: "Renew it first." },
+  notReversible: {
+    title: "That cannot be undone",
+    next: "Change the key itself instead.",
+  },
+  rollRunning: {
+    title: "A roll is not over yet",
+    next: "Let it end, or cancel it in the key's details.",
+  },
+  rollOver: { title: "This roll is over", next: "Refresh the list." },
+  rollNotPossible: { title: "This key cannot be rolled now", next: null },
+  rollValueLost: {
+    title: "A key was made whose value nobody has",
+    next: "Cancel the roll, then roll again.",
+  },
+  rollValueUnsure: {
+    title: "Does anybody have the new value?",
+    next: "Go on if somebody has it, else cancel the roll.",
+  },
+  rollNotProved: {
+    title: "The new key does not work",
+    next: "Try again, or cancel the roll.",
+  },
+  rollNewKeyGone: {
+    title: "The new key is gone",
+    next: "Cancel the roll: the old key goes on.",
+  },
+  rollOldKeyEnded: { title: "The old key has ended", next: "The new key is in its place." },
+  rollEndChanged: { title: "Somebody moved the old key's end", next: null },
+  graceTooLong: { title: "The old key cannot go on for that long", next: null },
   revocationsOpen: {
     title: "Revocations still need this connection",
     next: "Wait until they are confirmed, or give them up.",
+  },
+  signsThisAppIn: {
+    title: "This key signs Palette Keys in",
+    next: "Roll it instead: the new key takes over before this one ends.",
   },
   outcomeUnknown: {
     title: "Nobody knows yet whether it worked",

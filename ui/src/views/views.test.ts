@@ -4,6 +4,8 @@ import axe from "axe-core";
 import { describe, expect, it, vi } from "vitest";
 import { fakeHost, NOW, type FakeHost } from "../../tests/fake-host";
 import AppWindow from "../App.svelte";
+// Read beforehand: the window reads it once its first screen is painted.
+import "../later";
 import { App, type Route } from "../lib/app.svelte";
 import { standIn } from "../lib/ipc";
 
@@ -143,12 +145,94 @@ describe("Activity", () => {
         keyName: revoked?.name ?? "",
         ownerName: "Jane Doe",
         detail: "",
+        changes: [],
         canUndo: true,
+        undoes: null,
       },
     ]);
     host.emit("activity-changed", { connection: "acme" });
     await user.click(await screen.findByRole("button", { name: /^Undo/u }));
-    await waitFor(() => expect(sent("reactivate_key")).toHaveLength(1));
+    await waitFor(() => expect(sent("undo")).toHaveLength(1));
+  });
+
+  it("takes a running roll back, after a question", async () => {
+    await open({ kind: "activity" });
+    await waitFor(() => expect(app.keys?.list).toBeTruthy());
+    const old = app.keys?.list?.keys.find(({ mine, status }) => mine && status === "active");
+    if (!old || !app.keys) throw new Error("no key");
+    app.keys.askRoll(old);
+    const form = within(await screen.findByRole("dialog", { name: "Roll API key" }));
+    await user.click(form.getByRole("button", { name: "Roll" }));
+    await user.click(await form.findByRole("button", { name: "Done" }));
+    const roll = host.rolls[0];
+    if (!roll) throw new Error("no roll");
+    host.answer("list_activity", () => [
+      {
+        id: 1,
+        at: NOW,
+        connection: "acme",
+        connectionName: "acme",
+        act: "roll",
+        state: "done",
+        keyUid: roll.oldUid,
+        keyName: roll.oldName,
+        ownerName: "Jane Doe",
+        detail: "",
+        changes: [],
+        canUndo: false,
+        undoes: null,
+      },
+    ]);
+    host.emit("activity-changed", { connection: "acme" });
+    await user.click(await screen.findByRole("button", { name: `Cancel roll of ${roll.oldName}` }));
+    const name = `Cancel the roll of ${roll.oldName}?`;
+    const question = within(await screen.findByRole("alertdialog", { name }));
+    await user.click(question.getByRole("button", { name: "Cancel roll" }));
+    await waitFor(() =>
+      expect(sent("act_on_roll").at(-1)?.request).toMatchObject({ act: { kind: "cancel" } }),
+    );
+    await waitFor(() =>
+      expect(screen.queryByRole("button", { name: /^Cancel roll of/ })).toBeNull(),
+    );
+  });
+
+  it("is filtered, says when nothing is left, and gives it back", async () => {
+    await open({ kind: "activity" });
+    await screen.findAllByRole("listitem");
+    await user.type(screen.getByRole("searchbox", { name: "Search activity" }), "nothing-like-it");
+    await screen.findByText("Nothing matches");
+    expect(await violations()).toEqual([]);
+    const clear = screen.getAllByRole("button", { name: "Clear filters" });
+    await user.click(clear[0] as HTMLElement);
+    expect((await screen.findAllByRole("listitem")).length).toBeGreaterThan(0);
+    await user.selectOptions(screen.getByRole("combobox", { name: "Kind" }), "Created");
+    await waitFor(() => expect(screen.getAllByRole("listitem")).toHaveLength(1));
+  });
+
+  it("shows the server's log beside, only when asked", async () => {
+    await open({ kind: "activity" });
+    await screen.findAllByRole("listitem");
+    expect(sent("list_audits")).toHaveLength(0);
+    const from = within(screen.getByRole("radiogroup", { name: "From" }));
+    await user.click(from.getByRole("radio", { name: "Server" }));
+    await screen.findByText("API key 'ci-prod' updated");
+    expect(screen.queryByRole("combobox", { name: "Outcome" })).toBeNull();
+    expect(await violations()).toEqual([]);
+    await user.click(from.getByRole("radio", { name: "Both" }));
+    await screen.findByText(/In the server's log at .*activated, by Jane Doe/u);
+    expect(await violations()).toEqual([]);
+  });
+
+  it("says in words that the log may not be read", async () => {
+    await open({ kind: "activity" }, { person: "user" });
+    await screen.findAllByRole("listitem");
+    const from = within(screen.getByRole("radiogroup", { name: "From" }));
+    await user.click(from.getByRole("radio", { name: "Server" }));
+    await screen.findByText("Not yours to read");
+    screen.getByText(/permission audit\.list/u);
+    await user.click(from.getByRole("radio", { name: "Both" }));
+    await screen.findByText(/What this app did is shown all the same/u);
+    expect((await screen.findAllByRole("listitem")).length).toBeGreaterThan(0);
   });
 
   it("is not blank when nothing was done", async () => {
@@ -283,8 +367,46 @@ describe("Settings", () => {
     await user.type(name, "testing{Enter}");
     await user.click(await screen.findByRole("button", { name: "Remove testing" }));
     const remove = within(await screen.findByRole("alertdialog", { name: "Remove testing?" }));
+    await remove.findByText("ci-prod");
+    remove.getByText(/values of 2 keys are/);
+    remove.getByText(/every key there stays valid/);
     await user.click(remove.getByRole("button", { name: "Remove" }));
     await waitFor(() => expect(sent("remove_connection")).toHaveLength(1));
     await waitFor(() => expect(screen.queryByText("testing")).toBeNull());
+  });
+
+  it("shows what stands against removing a connection, and the way to it", async () => {
+    await open({ kind: "settings" }, { outbox: [{ attempts: 2, problem: null }] });
+    host.answer("connection_removal", () => ({
+      stored: ["ci-prod"],
+      hasCredential: true,
+      waiting: 2,
+      notKept: null,
+    }));
+    await user.click(await screen.findByRole("button", { name: "Remove acme" }));
+    const question = within(await screen.findByRole("alertdialog", { name: "Remove acme?" }));
+    await question.findByText(/2 revocations still\s+need it\./);
+    question.getByText("Connection: acme");
+    expect(question.queryByRole("button", { name: "Remove" })).toBeNull();
+    await user.click(question.getByRole("button", { name: "Show what waits" }));
+    await screen.findByRole("dialog", { name: "Not confirmed yet" });
+    expect(sent("remove_connection")).toEqual([]);
+  });
+
+  it("tells at its place what is wrong with another way to the host", async () => {
+    await open({ kind: "settings" });
+    await user.click(await screen.findByRole("button", { name: "Edit acme" }));
+    const edit = within(await screen.findByRole("dialog", { name: "Edit connection" }));
+    edit.getByText("Cannot be changed. Add a connection for another address.");
+    expect(edit.queryByRole("textbox", { name: "Palette address" })).toBeNull();
+    await user.selectOptions(edit.getByRole("combobox", { name: "Proxy" }), "none");
+    edit.getByText(/Save tries this on the server first/);
+    host.fail("edit_connection", { code: "proxyFailed", message: "The connection is as it was." });
+    await user.click(edit.getByRole("button", { name: "Save" }));
+    await edit.findByText("The connection is as it was.");
+    host.fail("edit_connection", null);
+    await user.click(edit.getByRole("button", { name: "Save" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    expect(sent("edit_connection")).toHaveLength(2);
   });
 });

@@ -25,13 +25,23 @@ const MARK: &str = "[redacted]";
 pub(super) fn redacted(text: &str, secrets: &[&Secret], longest: usize) -> String {
     let text: String =
         text.chars().take(LONGEST_SEARCHED).map(|c| if is_unseen(c) { ' ' } else { c }).collect();
+    cut(&without_secrets(&text, secrets), longest)
+}
+
+/// `text` without the secrets, whatever else is in it; what lies far beyond all that is shown of a
+/// text is left out.
+pub(super) fn without_secrets(text: &str, secrets: &[&Secret]) -> String {
+    let text = match text.char_indices().nth(LONGEST_SEARCHED) {
+        Some((end, _)) => &text[..end],
+        None => text,
+    };
     let mut hidden = vec![false; text.len()];
     for secret in secrets {
         // EXPOSE: to find and hide it; the encoded forms below are dropped at once.
         let secret = secret.expose_secret();
-        hide_all(&text, secret, &mut hidden);
+        hide_all(text, secret, &mut hidden);
     }
-    cut(&rebuilt(&text, &hidden), longest)
+    rebuilt(text, &hidden)
 }
 
 /// Marks every part of every form of `secret`.

@@ -10,7 +10,7 @@
 //! `serde_json::Value`, so no second copy of a secret exists, and no serde error leaves this file,
 //! since it would quote the text it stumbled over.
 
-use super::{Me, Person, RoleName, WhoAmI};
+use super::{AuditEntry, Me, Person, RoleName, RoleRights, WhoAmI};
 use crate::Secret;
 use crate::keys::{ApiKey, KeyChange, KeyUid, NewKey};
 use jiff::Timestamp;
@@ -529,6 +529,76 @@ pub(super) fn me(body: &[u8]) -> Result<Me, Unreadable> {
     })
 }
 
+// ---- the audit log ----
+
+#[derive(Deserialize)]
+struct WireAudit {
+    metadata: Option<WireMeta>,
+    spec: Option<WireAuditSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireAuditSpec {
+    action_msg: Option<Loose>,
+    action_type: Option<Loose>,
+    user_msg: Option<Loose>,
+    actor: Option<WireActor>,
+    resource: Option<WireResource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireActor {
+    actor_type: Option<Loose>,
+    service_name: Option<Loose>,
+    user: Option<WireActingUser>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireActingUser {
+    email_id: Option<Text>,
+    first_name: Option<Text>,
+    last_name: Option<Text>,
+}
+
+#[derive(Deserialize)]
+struct WireResource {
+    name: Option<Loose>,
+    uid: Option<Loose>,
+}
+
+/// `GET /v1/audits` (fact sheet §5). An entry without a time is left out: it has no place in a time
+/// line.
+pub(super) fn audits(body: &[u8]) -> Result<Page<AuditEntry>, Unreadable> {
+    page(body, |wire: WireAudit| {
+        let meta = wire.metadata.ok_or(Unreadable)?;
+        let spec = wire.spec.ok_or(Unreadable)?;
+        let (name, uid) =
+            spec.resource.map_or((None, None), |resource| (resource.name, resource.uid));
+        let actor = spec.actor.map(|actor| {
+            let (service, kind) = (text(actor.service_name), text(actor.actor_type));
+            let person = actor.user.map(|user| {
+                let name = full_name(user.first_name, user.last_name);
+                if name.is_empty() { text(user.email_id) } else { name }
+            });
+            let named = [person.unwrap_or_default(), service, kind];
+            named.into_iter().find(|name| !name.trim().is_empty()).unwrap_or_default()
+        });
+        Ok(AuditEntry {
+            uid: text(meta.uid),
+            at: time(meta.creation_timestamp)?.ok_or(Unreadable)?,
+            action: text(spec.action_type),
+            message: text(spec.action_msg),
+            note: text(spec.user_msg),
+            actor: actor.unwrap_or_default(),
+            key_uid: KeyUid::new(&text(uid)),
+            key_name: text(name),
+        })
+    })
+}
+
 // ---- people ----
 
 #[derive(Deserialize)]
@@ -549,6 +619,7 @@ pub(super) fn people_meta(body: &[u8]) -> Result<Page<Person>, Unreadable> {
             email: text(wire.email_id),
             active: None,
             last_sign_in: None,
+            roles: Vec::new(),
         })
     })
 }
@@ -566,6 +637,8 @@ struct WirePersonSpec {
     email_id: Option<Text>,
     first_name: Option<Text>,
     last_name: Option<Text>,
+    /// uids from `users`, objects from `users/summary`.
+    roles: Option<Vec<Role>>,
 }
 
 #[derive(Deserialize)]
@@ -578,17 +651,23 @@ struct WirePersonStatus {
 fn understand_person(wire: WirePerson) -> Result<Person, Unreadable> {
     let meta = wire.metadata.ok_or(Unreadable)?;
     let uid = Some(text(meta.uid)).filter(|uid| !uid.is_empty()).ok_or(Unreadable)?;
-    let (email, name) = match wire.spec {
-        Some(spec) => (text(spec.email_id), full_name(spec.first_name, spec.last_name)),
-        None => (String::new(), String::new()),
+    let (email, name, roles) = match wire.spec {
+        Some(spec) => (text(spec.email_id), full_name(spec.first_name, spec.last_name), spec.roles),
+        None => (String::new(), String::new(), None),
     };
+    let roles = roles.unwrap_or_default().into_iter().filter_map(|role| match role {
+        Role::Uid(uid) => Some(RoleName { uid, name: String::new() }),
+        Role::Named { uid, name } => Some(RoleName { uid: text(uid), name: text(name) }),
+        Role::Other(_) => None,
+    });
+    let roles = roles.filter(|role| !role.uid.is_empty()).collect();
     // v1UserStatus writes `isActive` always (fact sheet §3.2): absent says nothing here.
     let (active, last_sign_in) = match wire.status {
         Some(status) => (status.is_active, time(status.last_sign_in).unwrap_or_default()),
         None => (None, None),
     };
     let name = if name.is_empty() { text(meta.name) } else { name };
-    Ok(Person { uid, name, email, active, last_sign_in })
+    Ok(Person { uid, name, email, active, last_sign_in, roles })
 }
 
 /// A page of `GET /v1/users`, or the whole of `POST /v1/users/summary` (fact sheet §4).
@@ -638,12 +717,16 @@ struct WireRoleSpec {
     permissions: Option<Vec<Text>>,
 }
 
-/// A page of `GET /v1/roles`: uid and permissions.
-pub(super) fn roles(body: &[u8]) -> Result<Page<(String, Vec<String>)>, Unreadable> {
+/// A page of `GET /v1/roles`.
+pub(super) fn roles(body: &[u8]) -> Result<Page<RoleRights>, Unreadable> {
     page(body, |wire: WireRole| {
-        let uid = text(wire.metadata.ok_or(Unreadable)?.uid);
+        let meta = wire.metadata.ok_or(Unreadable)?;
         let permissions = wire.spec.and_then(|spec| spec.permissions).unwrap_or_default();
-        Ok((uid, permissions.into_iter().map(|permission| permission.0).collect()))
+        Ok(RoleRights {
+            uid: text(meta.uid),
+            name: text(meta.name),
+            permissions: permissions.into_iter().map(|permission| permission.0).collect(),
+        })
     })
 }
 

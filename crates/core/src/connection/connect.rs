@@ -3,6 +3,7 @@
 
 use super::{
     AddressView, ConnectRequest, ConnectView, IdentityView, SignIn, SignInMethod, live::Live,
+    signing,
 };
 use crate::{
     ErrorCode, Failure, Secret,
@@ -103,7 +104,7 @@ pub(crate) async fn enter(
 }
 
 /// A pasted key without the line break or spaces around it.
-fn bare_key(pasted: &Secret) -> Result<Secret, ConnectError> {
+pub(crate) fn bare_key(pasted: &Secret) -> Result<Secret, ConnectError> {
     // EXPOSE: trimmed and looked at for characters that no key has; it becomes a Secret again
     let text = pasted.expose_secret().trim();
     if text.len() < SHORTEST_KEY || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -151,6 +152,8 @@ pub(crate) async fn connect(
         demo: false,
         in_memory_only: request.in_memory_only && entered.method == SignInMethod::ApiKey,
         signing_key_uid: None,
+        credential_key: None,
+        sign_in: Default::default(),
         position: connections.next_position(),
     };
     if record.name.trim().is_empty() {
@@ -232,6 +235,7 @@ pub(crate) async fn keep(
     connections.put(Arc::clone(&live));
     ports.outbox.credential_changed(ports, &record.id);
     if listed_keys {
+        signing::learn(ports, &live);
         live.write(ports);
         live.tell_changed(ports);
     }

@@ -37,6 +37,8 @@ pub(crate) async fn open(
         demo: true,
         in_memory_only: true,
         signing_key_uid: None,
+        credential_key: None,
+        sign_in: Default::default(),
         position: u32::MAX,
     };
     let _turn = connections.changing.lock().await;

@@ -3,15 +3,21 @@
 use super::{
     ConnectionState, ConnectionView, IdentityView, SignInMethod,
     identity::{self, with_evidence},
+    signing,
 };
 use crate::{
     ErrorCode, Failure,
     api::{ApiError, ClientSettings, Credential, Origin, PaletteClient},
-    keychain::{EntryName, KeychainError},
-    keys::{ApiKey, KeyUid, KeyView, Lens, list::Listed, view_of},
+    keychain::KeychainError,
+    keys::{
+        ApiKey, KeyUid, KeyView, Lens,
+        list::{Given, Listed},
+        view_of,
+    },
     once::{Once, lock},
     palette_keys::Change,
     ports::{Ports, internal},
+    review::{self, changes::KeyChangeView},
     store::{CachedList, ConnectionRecord},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -37,11 +43,15 @@ pub(crate) struct Live {
     signing: tokio::sync::Mutex<()>,
     /// Creations take turns up to their answer, so that each sees the other's key in its list.
     pub(crate) creating: tokio::sync::Mutex<()>,
+    /// One step of a roll at a time.
+    pub(crate) rolling: tokio::sync::Mutex<()>,
     /// One refresh at a time; others join it.
     pub(crate) refreshing: Once<Result<(), Failure>>,
     /// One first sign-in at a time; others join it.
     pub(crate) entering: Once<()>,
     write_pending: AtomicBool,
+    /// What the window has of the list.
+    pub(crate) given: Mutex<Given>,
 }
 
 struct Inner {
@@ -68,6 +78,23 @@ struct Patch {
     step: u64,
     uid: KeyUid,
     key: Option<ApiKey>,
+}
+
+impl Inner {
+    /// As [`Live::signing_uid`].
+    fn signing_uid(&self, list: Option<&CachedList>, now: Timestamp) -> Option<String> {
+        if self.record.method != SignInMethod::ApiKey {
+            return None;
+        }
+        if self.record.signing_key_uid.is_some() {
+            return self.record.signing_key_uid.clone();
+        }
+        let me = self.identity.as_ref()?;
+        let keys = list?.keys.iter();
+        let mut able = keys.filter(|key| signing::can_sign_in(key, &me.user_uid, now));
+        let only = able.next()?;
+        able.next().is_none().then(|| only.uid.as_str().to_owned())
+    }
 }
 
 impl Live {
@@ -117,9 +144,11 @@ impl Live {
             }),
             signing: tokio::sync::Mutex::new(()),
             creating: tokio::sync::Mutex::new(()),
+            rolling: tokio::sync::Mutex::new(()),
             refreshing: Once::new(0),
             entering: Once::new(0),
             write_pending: AtomicBool::new(false),
+            given: Mutex::default(),
         }
     }
 
@@ -143,6 +172,19 @@ impl Live {
     pub(crate) fn view(&self) -> ConnectionView {
         self.with(|inner| {
             let record = inner.record.clone();
+            let list = inner.list.as_deref();
+            // By the server's clock at the time of the list: what ended since is said by the list.
+            let uid = list.map_or_else(
+                || record.signing_key_uid.clone(),
+                |list| {
+                    let offset = SignedDuration::from_millis(list.clock_offset_ms);
+                    let now = list.as_of.checked_add(offset).unwrap_or(list.as_of);
+                    inner.signing_uid(Some(list), now)
+                },
+            );
+            let me = inner.identity.as_ref().map(|me| &*me.user_uid);
+            let is_signed_in = inner.state == ConnectionState::SignedIn;
+            let sign_in = signing::view_of(&record, me, list, is_signed_in, uid);
             let host = record.origin.split_once("://").map_or(&*record.origin, |(_, host)| host);
             ConnectionView {
                 host: host.to_owned(),
@@ -160,6 +202,7 @@ impl Live {
                 identity: inner.identity.clone(),
                 problem: inner.problem.clone(),
                 in_memory_only: record.in_memory_only,
+                sign_in,
             }
         })
     }
@@ -197,6 +240,18 @@ impl Live {
         now.checked_add(SignedDuration::from_millis(self.offset_ms())).unwrap_or(now)
     }
 
+    /// The client has a credential.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.with(|inner| inner.client.as_ref().is_some_and(PaletteClient::is_signed_in))
+    }
+
+    /// It is signed in by what only this process knows.
+    pub(crate) fn is_signed_in_here_only(&self) -> bool {
+        let (record, signed_in) = (self.record(), self.is_signed_in());
+        record.demo
+            || signed_in && (record.method == SignInMethod::Password || record.in_memory_only)
+    }
+
     /// The name to show for it in words.
     pub(crate) fn name(&self) -> String {
         self.with(|inner| inner.record.name.clone())
@@ -208,17 +263,20 @@ impl Live {
             if let Some(client) = &inner.client {
                 return Ok(client.clone());
             }
-            let (origin, _) =
-                Origin::parse(&inner.record.origin).map_err(|error| error.failure())?;
-            let settings = ClientSettings {
-                origin,
-                ca_certificate: inner.record.ca_certificate.clone(),
-                proxy: inner.record.proxy.clone(),
-            };
-            let client = ports.client(settings)?;
+            let client = ports.client(settings_of(&inner.record)?)?;
             inner.client = Some(client.clone());
             Ok(client)
         })
+    }
+
+    /// A new client for the same host that has no credential.
+    pub(crate) fn bare_client(&self, ports: &Ports) -> Result<PaletteClient, Failure> {
+        ports.client(settings_of(&self.record())?)
+    }
+
+    /// The way to its host is another one from now on. What is under way ends on the old one.
+    pub(crate) fn goes_by(&self, client: PaletteClient) {
+        self.with(|inner| inner.client = Some(client));
     }
 
     /// The client with its credential: the keychain is read when it is first needed, and again
@@ -241,7 +299,7 @@ impl Live {
             self.stands(ports, ConnectionState::NeedsSignIn, Some(failure.clone()));
             return Err(failure);
         }
-        match ports.keychain.read(EntryName::credential(record.id)).await {
+        match ports.keychain.read(record.credential_entry()).await {
             Ok(value) => {
                 client.sign_in(Credential::ApiKey(value));
                 Ok(client)
@@ -354,23 +412,36 @@ impl Live {
     }
 
     /// A fresh list is there. Changes made while it was on its way win over it.
-    pub(crate) fn replace(self: &Arc<Self>, ports: &Arc<Ports>, since: u64, listed: Listed) {
-        self.with(|inner| {
+    /// Answers what others changed since the list before, which is also written down.
+    pub(crate) fn replace(
+        self: &Arc<Self>,
+        ports: &Arc<Ports>,
+        since: u64,
+        listed: Listed,
+    ) -> Vec<KeyChangeView> {
+        let at = listed.as_of;
+        // What is on disk is the list before, too.
+        self.known(ports);
+        let lists = self.with(|inner| {
             inner.disk_read = true;
             inner.offset_ms = listed.clock_offset_ms;
             inner.list_problem = listed.problem.clone();
             if listed.about_read {
                 inner.about_at = Some(listed.as_of);
             }
-            let Some(mut list) = listed.into_list() else { return };
+            let mut list = listed.into_list()?;
             for patch in inner.patches.iter().filter(|patch| patch.step > since) {
                 put(&mut list.keys, &patch.uid, patch.key.as_ref());
             }
             inner.identity = Some(list.identity.clone());
-            inner.list = Some(Arc::new(list));
+            let before = inner.list.replace(Arc::new(list));
+            before.zip(inner.list.clone())
         });
+        let changed =
+            lists.map(|(before, now)| review::changed(ports, &self.id(), &before, &now, at));
         self.write_soon(ports);
         self.tell_changed(ports);
+        changed.unwrap_or_default()
     }
 
     /// Only the keys were read again.
@@ -391,6 +462,7 @@ impl Live {
                 as_of: ports.now(),
                 identity: with_evidence(identity.clone(), &keys, people.as_deref()),
                 people,
+                roles: known.as_ref().and_then(|list| list.roles.clone()),
                 quota: known.and_then(|list| list.quota),
                 keys: Some(keys),
                 clock_offset_ms: client.clock_offset_ms(),
@@ -452,19 +524,7 @@ impl Live {
     /// that works belongs to the caller, is active and has not ended, so where the caller has
     /// exactly one such key, that is it (fact sheet §3.5: the value itself is never listed).
     pub(crate) fn signing_uid(&self, list: Option<&CachedList>, now: Timestamp) -> Option<String> {
-        let (record, identity) = self.with(|inner| (inner.record.clone(), inner.identity.clone()));
-        if record.method != SignInMethod::ApiKey {
-            return None;
-        }
-        if record.signing_key_uid.is_some() {
-            return record.signing_key_uid;
-        }
-        let me = identity?;
-        let mut able = list?.keys.iter().filter(|key| {
-            key.active && key.owner_uid == me.user_uid && key.expires.is_none_or(|ends| ends > now)
-        });
-        let only = able.next()?;
-        able.next().is_none().then(|| only.uid.as_str().to_owned())
+        self.with(|inner| inner.signing_uid(list, now))
     }
 
     /// Looks at keys with everything their views depend on.
@@ -476,6 +536,7 @@ impl Live {
         let revoking = ports.outbox.revoking(&id);
         let now = self.server_now(ports);
         let signing_uid = self.signing_uid(list.as_deref(), now);
+        let rolls = ports.store.rolls(Some(&id)).unwrap_or_default();
         let people = list.as_ref().and_then(|list| list.people.as_ref());
         look(&Lens {
             now,
@@ -486,6 +547,7 @@ impl Live {
             stored: &stored,
             signing_uid: signing_uid.as_deref(),
             revoking: &revoking,
+            rolls: &rolls,
         })
     }
 
@@ -500,6 +562,16 @@ impl Live {
             client.sign_out();
         }
     }
+}
+
+/// Where a connection leads, and how.
+fn settings_of(record: &ConnectionRecord) -> Result<ClientSettings, Failure> {
+    let (origin, _) = Origin::parse(&record.origin).map_err(|error| error.failure())?;
+    Ok(ClientSettings {
+        origin,
+        ca_certificate: record.ca_certificate.clone(),
+        proxy: record.proxy.clone(),
+    })
 }
 
 /// Puts a key where the one with its uid is, or at the end; none removes it.
@@ -542,12 +614,14 @@ mod tests {
             keychain: Arc::new(MemoryKeychain::new()),
             clock: Arc::new(SystemClock),
             held: HeldValues::default(),
+            found: crate::found::FoundValues::default(),
             at_work: AtWork::default(),
             tasks: Tasks::default(),
             timing: Timing::default(),
             listeners: std::sync::RwLock::default(),
             revisions: std::sync::Mutex::default(),
             outbox: crate::outbox::Outbox::default(),
+            policy: crate::review::policy::PolicyFile::default(),
         })
     }
 
@@ -565,6 +639,8 @@ mod tests {
             demo: false,
             in_memory_only: false,
             signing_key_uid: None,
+            credential_key: None,
+            sign_in: Default::default(),
             position: 0,
         }
     }
@@ -575,6 +651,7 @@ mod tests {
             keys: Some(keys),
             identity: identity("jane"),
             people: None,
+            roles: None,
             quota: None,
             clock_offset_ms: 0,
             problem: None,

@@ -1,11 +1,11 @@
 //! Remove: forget a connection and every secret of it on this computer. Its keys stay valid on the
 //! server.
 
-use super::{connect::is_stored, live::Live};
+use super::{RemovalView, connect::is_stored, live::Live};
 use crate::{
     ErrorCode, Failure,
     keychain::{EntryName, KeychainError},
-    keys::{KeyUid, activity::Act},
+    keys::{KeyUid, activity::Act, roll},
     palette_keys::{Change, Connections},
     ports::{Deed, Ports},
 };
@@ -26,6 +26,12 @@ pub enum RemoveError {
          you do not want any more, then remove the connection. Nothing was removed."
     )]
     StillNeeded(String, &'static str, &'static str, &'static str),
+    /// A roll is between its steps.
+    #[error(
+        "The roll of \u{201c}{0}\u{201d} still needs this connection. Let it end, or cancel it. \
+         Nothing was removed."
+    )]
+    RollRuns(String),
     /// Something below failed; the connection is still there.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -40,9 +46,33 @@ impl From<RemoveError> for Failure {
             RemoveError::StillNeeded(..) => {
                 Failure::new(ErrorCode::RevocationsOpen, error.to_string())
             }
+            RemoveError::RollRuns(_) => Failure::new(ErrorCode::RollRunning, error.to_string()),
             RemoveError::Failed(failure) => failure,
         }
     }
+}
+
+/// What removing a connection would take from this computer, and what stands against it. Nothing is
+/// asked of keychain or server.
+pub(crate) fn preview(ports: &Ports, live: &Live) -> Result<RemovalView, Failure> {
+    let record = live.record();
+    let named = ports.store.stored_names(&record.id).map_err(|error| error.failure())?;
+    let mut stored: Vec<String> = named
+        .into_iter()
+        .map(|(uid, name)| {
+            let known = KeyUid::new(&uid).and_then(|uid| live.known_key(ports, &uid));
+            known.map_or(name, |key| key.name)
+        })
+        .collect();
+    stored.sort_by_cached_key(|name| name.to_lowercase());
+    let waiting = if record.demo { 0 } else { ports.outbox.open_of(&record.id) };
+    let held = ports.held.not_kept().into_iter().find(|held| held.connection == record.id);
+    Ok(RemovalView {
+        stored,
+        has_credential: is_stored(&record),
+        waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+        not_kept: held.map(|held| held.name),
+    })
 }
 
 /// Removes a connection: its credential and the stored values of its keys leave the keychain first,
@@ -70,6 +100,9 @@ pub(crate) async fn remove(
             return Err(RemoveError::StillNeeded(open, "", "They are", "them"));
         }
     }
+    if let Some(roll) = roll::that_needs(ports, &record.id) {
+        return Err(RemoveError::RollRuns(roll));
+    }
     let deed = Deed::of_connection(Act::RemoveConnection, "Remove its secrets from the keychain");
     let asked = ports.ask(live, &deed)?;
     let removed = async {
@@ -88,6 +121,7 @@ pub(crate) async fn remove(
     }
     live.sign_out();
     ports.held.drop_all_of(&record.id);
+    ports.found.drop_all_of(&record.id);
     connections.forget(ports, &record.id);
     ports.tell(Change::Connections);
     Ok(())
@@ -102,8 +136,12 @@ pub(crate) async fn remove_secrets(ports: &Ports, live: &Live) -> Result<bool, F
     let values = stored
         .iter()
         .filter_map(|uid| KeyUid::new(uid))
-        .map(|uid| EntryName::key_value(&*record.id, uid));
-    let credential = is_stored(&record).then(|| EntryName::credential(&*record.id));
+        .map(|uid| EntryName::key_value(&*record.id, uid))
+        .filter(|entry| *entry != record.credential_entry());
+    let own = is_stored(&record).then(|| EntryName::credential(&*record.id));
+    // The value of a key, where a roll made that the credential.
+    let rolled = record.credential_key.is_some().then(|| record.credential_entry());
+    let credential = own.into_iter().chain(rolled);
     let mut absent = false;
     // The credential last: without it a connection that stays could not sign in.
     for entry in values.chain(credential) {

@@ -3,7 +3,7 @@
 use super::{ConnectionState, ConnectionView, live::Live};
 use crate::{
     Failure,
-    connection::identity,
+    connection::{identity, own_key},
     palette_keys::{Change, Connections},
     ports::Ports,
 };
@@ -28,9 +28,11 @@ pub(crate) async fn select(
 }
 
 /// Reads the credential and asks the server whom it acts as.
-async fn enter(ports: &Ports, live: &Live) {
+async fn enter(ports: &Arc<Ports>, live: &Arc<Live>) {
     // Identity of the last time, for the case that the server does not answer.
     live.known(ports);
+    // A key that was made for the sign-in, before the app ended.
+    own_key::resume(ports, live).await;
     let Ok(client) = live.signed_in(ports).await else { return };
     let identified = identity::identify(&client).await;
     live.heard(ports, &client, &identified);

@@ -4,6 +4,7 @@ use super::{
     ConnectView, SignInRequest,
     connect::{ConnectError, Entered, enter, keep},
     live::Live,
+    signing::SignInNotes,
 };
 use crate::{
     ErrorCode, Failure,
@@ -79,8 +80,14 @@ pub(crate) async fn sign_in(
     let mut fresh = record.clone();
     fresh.method = entered.method;
     fresh.email = entered.email();
-    // Which key signs in is found out anew from the list.
+    // Which key signs in is found out anew from the list, or asked for again.
     fresh.signing_key_uid = None;
+    fresh.credential_key = None;
+    fresh.sign_in = SignInNotes {
+        keeps_password: record.sign_in.keeps_password,
+        making: record.sign_in.making.clone(),
+        ..SignInNotes::default()
+    };
     let _turn = connections.changing.lock().await;
     let kept = keep(ports, connections, fresh, Some(&record), entered, Act::SignIn).await?;
     ports.tell(Change::Connections);

@@ -9,6 +9,7 @@ use super::{
     list::keys_of,
     name::{NameError, checked_description, checked_name, not_taken},
     revoke::{self, RevokeView},
+    roll,
 };
 use crate::{
     ErrorCode, Failure, Secret,
@@ -242,6 +243,9 @@ pub(crate) async fn create(
     }
     let name = checked_name(&request.name)?;
     let description = checked_description(&request.description)?;
+    let policy = ports.policy.state().policy;
+    policy.check_name(&name)?;
+    policy.check_description(&description)?;
     let (client, me) = live.identified(ports).await?;
     // Fails early and without a list; it is resolved again when the server's clock is fresh.
     resolved(ports, &client, &request.expiry)?;
@@ -492,6 +496,7 @@ fn recognise<'a>(
 
 /// The key of a held value was found: its uid is known from now on.
 fn found_in_list(ports: &Ports, intent: &CreateIntent, key: &ApiKey) {
+    roll::found(ports, &intent.op_id, &key.uid);
     let uid = key.uid.as_str().to_owned();
     let made = IntentState::Made { uid: uid.clone() };
     if ports.store.update_intent(&intent.op_id, made).is_err() {
@@ -555,7 +560,7 @@ fn forget_intent(ports: &Ports, op_id: &str) {
 
 /// Keys that a creation may have made: not there before, and either marked with its `op_id`, or of
 /// the same name and owner and not older than the asking.
-fn candidates<'a>(intent: &CreateIntent, keys: &'a [ApiKey]) -> Vec<&'a ApiKey> {
+pub(crate) fn candidates<'a>(intent: &CreateIntent, keys: &'a [ApiKey]) -> Vec<&'a ApiKey> {
     if let IntentState::Made { uid } = &intent.state {
         return keys.iter().filter(|key| key.uid.as_str() == uid).collect();
     }
@@ -570,6 +575,12 @@ fn candidates<'a>(intent: &CreateIntent, keys: &'a [ApiKey]) -> Vec<&'a ApiKey> 
         }
     };
     keys.iter().filter(|key| !before.contains(key.uid.as_str())).filter(is_it).collect()
+}
+
+/// Keys that carry the mark of a creation whose intent is settled.
+pub(crate) fn marked<'a>(op_id: &str, keys: &'a [ApiKey]) -> Vec<&'a ApiKey> {
+    let is_it = |key: &&ApiKey| key.annotations.get(OP_ID_ANNOTATION).is_some_and(|id| id == op_id);
+    keys.iter().filter(is_it).collect()
 }
 
 /// What one look at a fresh list gave.
@@ -675,6 +686,8 @@ pub(crate) fn lost_creations(ports: &Ports, live: &Live) -> Vec<LostCreationView
     let Ok(intents) = ports.store.intents(Some(&live.id())) else { return Vec::new() };
     let list = live.known(ports);
     let stored = ports.store.stored_uids(&live.id()).unwrap_or_default();
+    let rolls = ports.store.rolls(Some(&live.id())).unwrap_or_default();
+    let rolls: HashSet<String> = rolls.into_iter().map(|roll| roll.roll).collect();
     intents
         .iter()
         .filter(|intent| !ports.at_work.has(&intent.op_id))
@@ -692,6 +705,8 @@ pub(crate) fn lost_creations(ports: &Ports, live: &Live) -> Vec<LostCreationView
             let keys = fresh.map(|list| &*list.keys).unwrap_or_default();
             lost_view(ports, live, intent, keys, fresh.is_some())
         })
+        // A roll tells of its own, unless a person has to pick.
+        .filter(|lost| lost.candidates.len() > 1 || !rolls.contains(&lost.creation))
         .collect()
 }
 
@@ -706,6 +721,7 @@ pub(crate) async fn settle(
         LostAct::Look => Ok(SettleView { lost: Some(look(ports, live, intent).await.lost) }),
         LostAct::Leave => {
             ports.store.remove_intent(&intent.op_id).map_err(|error| error.failure())?;
+            roll::creation_settled(ports, live, &intent.op_id).await;
             Ok(SettleView { lost: None })
         }
         LostAct::Revoke { uid } => {
@@ -724,6 +740,7 @@ pub(crate) async fn settle(
                 // Confirmed, or written down in the outbox, which sees to it.
                 _ => {
                     forget_intent(ports, &intent.op_id);
+                    roll::creation_settled(ports, live, &intent.op_id).await;
                     Ok(SettleView { lost: None })
                 }
             }

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     ErrorCode, Failure,
-    connection::live::Live,
+    connection::{
+        live::Live,
+        signing::{self, Doing},
+    },
     keychain::{EntryName, KeychainError},
     outbox::{OutboxAction, Tried},
     ports::{Ports, internal},
@@ -76,6 +79,7 @@ pub(crate) async fn delete(
     uid: &KeyUid,
     request: &DeleteRequest,
 ) -> Result<DeleteView, DeleteError> {
+    signing::guard(ports, live, uid, Doing::Delete)?;
     let begun = tokio::time::Instant::now();
     let name = name_of(ports, live, uid).await?;
     if request.typed_name.trim() != name.trim() {

@@ -4,6 +4,7 @@ use super::{
     KeyUid, KeyView,
     activity::ActivityView,
     edit::{EditError, read_for_change},
+    owner::{self, OwnerView},
 };
 use crate::{Failure, connection::live::Live, ports::Ports};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ pub struct KeyDetailsView {
     pub key: KeyView,
     /// Role names of the owner; none: may not be read.
     pub roles: Option<Vec<String>>,
+    /// The owner as far as people may be read; none: not known.
+    pub owner: Option<OwnerView>,
     /// "GNOME Keyring, this computer"; none: not stored here.
     pub stored_in: Option<String>,
     /// What this app did with it, newest first.
@@ -50,6 +53,7 @@ pub(crate) async fn details(
     };
     Ok(KeyDetailsView {
         roles: roles(ports, live, &key.owner_uid).await,
+        owner: live.known(ports).and_then(|list| owner::of(&list, &key.owner_uid)),
         key: live.view_key(ports, &key),
         stored_in,
         history,

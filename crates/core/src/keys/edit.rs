@@ -10,8 +10,12 @@ use super::{
 use crate::{
     ErrorCode, Failure,
     api::{PaletteClient, Sent},
-    connection::live::Live,
+    connection::{
+        live::Live,
+        signing::{self, Doing},
+    },
     ports::{Deed, Ports},
+    store::JournalId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -113,11 +117,16 @@ pub(crate) async fn edit(
         live.patch(ports, uid, Some(&before));
         return Ok(EditView::Conflict { theirs: live.view_key(ports, &before) });
     }
+    // A description that is kept need not be there either.
+    if description != before.description.trim() {
+        ports.policy.state().policy.check_description(&description)?;
+    }
     // A name that is kept need not pass our rules: another client may have given it.
     let name = if request.name.trim() == before.name.trim() {
         before.name.clone()
     } else {
         let name = checked_name(&request.name)?;
+        ports.policy.state().policy.check_name(&name)?;
         let known = live.known(ports);
         let keys = known.as_ref().map(|list| &*list.keys).unwrap_or_default();
         not_taken(&name, &before.owner_uid, &before.owner_name, Some(uid), keys)?;
@@ -138,7 +147,7 @@ pub(crate) fn resolved(
     client: &PaletteClient,
     choice: &ExpiryChoice,
 ) -> Result<Timestamp, ExpiryError> {
-    let longest = ports.settings().longest_life_days;
+    let longest = ports.longest_life();
     let zone = ports.clock.time_zone();
     expiry::resolve(choice, client.server_now(), &zone, longest).map(|end| end.at)
 }
@@ -172,12 +181,30 @@ pub(crate) async fn apply(
     change: &KeyChange,
     act: Act,
 ) -> Result<KeyView, EditError> {
+    apply_as(ports, live, client, before, change, act, None).await
+}
+
+/// As [`apply`]; `undoes` is the line of the journal that this takes back.
+pub(crate) async fn apply_as(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+    client: &PaletteClient,
+    before: &ApiKey,
+    change: &KeyChange,
+    act: Act,
+    undoes: Option<JournalId>,
+) -> Result<KeyView, EditError> {
     if is_changed(before, change) {
         live.patch(ports, &before.uid, Some(before));
         return Ok(live.view_key(ports, before));
     }
+    if shortens(before, change) {
+        live.patch(ports, &before.uid, Some(before));
+        signing::guard(ports, live, &before.uid, Doing::Shorten)?;
+    }
     let detail = in_words(ports, before, change);
     let asked = ports.ask(live, &Deed::of_key(act, before, &format!("PUT {detail}")))?;
+    asked.undoes(undoes);
     let sent = client.update_key(before, change).await;
     if let Err(error) = &sent
         && error.sent() != Sent::Unknown
@@ -228,6 +255,15 @@ fn is_changed(key: &ApiKey, change: &KeyChange) -> bool {
     key.name == change.name
         && key.description == change.description
         && ms(key.expires) == ms(change.expires)
+}
+
+/// Whether the key would end sooner than it does now.
+fn shortens(before: &ApiKey, change: &KeyChange) -> bool {
+    match (before.expires, change.expires) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(before), Some(after)) => after < before,
+    }
 }
 
 /// What a change changes, for the journal.

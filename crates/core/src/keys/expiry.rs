@@ -86,8 +86,10 @@ pub enum ExpiryError {
         /// The first minute after it: "03:00 CEST".
         first_after: String,
     },
-    /// Longer than the setting "longest allowed life".
-    #[error("{end} is later than the longest life of {days} days that Settings allow.")]
+    /// Longer than the longest life of the settings or the policy.
+    #[error(
+        "{end} is later than the longest life of {days} days that Settings or the policy allow."
+    )]
     BeyondPolicy {
         /// The end that was asked for.
         end: String,

@@ -1,20 +1,30 @@
 //! List: keys joined to people, from the server or from the cache.
 
-use super::{ApiKey, KeyView, create, view_of};
+use super::{ApiKey, KeyView, create, roll, view_of};
 use crate::{
     Failure,
-    api::{ApiError, PaletteClient, People, Person},
+    api::{ApiError, PaletteClient, People, Person, RoleRights},
     connection::{
         IdentityView,
         identity::{self, with_evidence},
         live::Live,
+        signing,
     },
+    once::lock,
     ports::Ports,
+    review,
     store::CachedList,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 use ts_rs::TS;
 
 /// Who the caller is, people and the limit change rarely: they are read again after this time.
@@ -28,6 +38,10 @@ pub struct ListRequest {
     pub connection: String,
     /// False: what is remembered (memory, else disk), at once. True: ask the server.
     pub refresh: bool,
+    /// `snapshot` of the list that the window has: the answer then holds only what differs from it.
+    #[serde(default)]
+    #[ts(optional, type = "number")]
+    pub have: Option<u64>,
 }
 
 /// The keys of a connection.
@@ -36,8 +50,17 @@ pub struct ListRequest {
 pub struct KeyListView {
     /// Id of the connection.
     pub connection: String,
-    /// Every key the caller sees, in the server's order.
+    /// Every key the caller sees, in the server's order; with `since`, only those that are new or
+    /// differ.
     pub keys: Vec<KeyView>,
+    /// Names what the window has when it has taken this.
+    #[ts(type = "number")]
+    pub snapshot: u64,
+    /// The snapshot that `keys` and `gone` are to be put into; none: `keys` are all there are.
+    #[ts(type = "number | null")]
+    pub since: Option<u64>,
+    /// uids of keys of that snapshot that are there no more.
+    pub gone: Vec<String>,
     /// People a key may be made for; empty when they may not be read.
     pub people: Vec<PersonView>,
     /// When the server last answered (this computer's clock, ms since 1970); none: never.
@@ -59,6 +82,8 @@ pub struct KeyListView {
     pub revision: u64,
     /// Creations whose answer was lost and that a person has not settled yet.
     pub lost_creations: Vec<super::create::LostCreationView>,
+    /// Rolls that are not over.
+    pub rolls: Vec<super::roll::RollView>,
 }
 
 /// A person a key may be made for.
@@ -84,6 +109,7 @@ pub(crate) struct Listed {
     pub(crate) keys: Option<Vec<ApiKey>>,
     pub(crate) identity: IdentityView,
     pub(crate) people: Option<Vec<Person>>,
+    pub(crate) roles: Option<Vec<RoleRights>>,
     pub(crate) quota: Option<u32>,
     pub(crate) clock_offset_ms: i64,
     /// Why the keys could not be read.
@@ -98,6 +124,7 @@ impl Listed {
             as_of: self.as_of,
             keys: self.keys?,
             people: self.people,
+            roles: self.roles,
             identity: self.identity,
             quota: self.quota,
             clock_offset_ms: self.clock_offset_ms,
@@ -109,6 +136,7 @@ impl Listed {
 pub(crate) struct About {
     identity: IdentityView,
     people: Option<Vec<Person>>,
+    roles: Option<Vec<RoleRights>>,
     quota: Option<u32>,
 }
 
@@ -118,20 +146,29 @@ async fn read_about(client: &PaletteClient, known: Option<&CachedList>) -> Resul
     let who = identity::identify_with_rights(client).await?;
     let people = async {
         if who.rights_known && !who.view.may_list_people {
-            return None;
+            return (None, None);
         }
+        let before = || known.map(|list| (list.people.clone(), list.roles.clone()));
         match client.people().await {
-            Ok(People::Known(people)) => Some(people),
-            Ok(People::Unreadable) => None,
-            Err(_) => known.and_then(|list| list.people.clone()),
+            Ok(People::Known(people)) => {
+                let mut uids: Vec<String> =
+                    people.iter().flat_map(|p| &p.roles).map(|role| role.uid.clone()).collect();
+                uids.sort();
+                uids.dedup();
+                // One page for most tenants; not knowing what a role allows costs a sentence.
+                let roles = client.role_rights(&uids).await.unwrap_or_default();
+                (Some(people), roles)
+            }
+            Ok(People::Unreadable) => (None, None),
+            Err(_) => before().unwrap_or_default(),
         }
     };
     let quota = async {
         let limit = client.key_limit(&who.view.tenant_uid).await;
         limit.unwrap_or_else(|_| known.and_then(|list| list.quota))
     };
-    let (people, quota) = tokio::join!(people, quota);
-    Ok(About { identity: who.view, people, quota })
+    let ((people, roles), quota) = tokio::join!(people, quota);
+    Ok(About { identity: who.view, people, roles, quota })
 }
 
 /// Reads a connection for the first time: who the caller is must be readable, the keys may fail.
@@ -152,6 +189,7 @@ pub(crate) async fn read_first(
         ),
         keys,
         people: about.people,
+        roles: about.roles,
         quota: about.quota,
         clock_offset_ms: client.clock_offset_ms(),
         problem,
@@ -168,6 +206,7 @@ pub(crate) async fn refresh(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), 
         if let Err(failure) = &refreshed {
             task_live.refresh_failed(failure.clone());
         }
+        roll::tend(&task_ports, &task_live);
         refreshed
     });
     refreshed.await.unwrap_or_else(|| Err(crate::ports::internal("The list was not read.")))
@@ -193,9 +232,10 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
         (_, Some(list), identity) => About {
             identity: identity.unwrap_or_else(|| list.identity.clone()),
             people: list.people.clone(),
+            roles: list.roles.clone(),
             quota: list.quota,
         },
-        (_, None, Some(identity)) => About { identity, people: None, quota: None },
+        (_, None, Some(identity)) => About { identity, people: None, roles: None, quota: None },
         (Some(Err(error)), None, None) => {
             live.heard::<()>(ports, &client, &Err(error.clone()));
             return Err(error.failure());
@@ -205,7 +245,8 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
         }
     };
     let identity = with_evidence(about.identity, &keys, about.people.as_deref());
-    live.replace(
+    ports.read_policy();
+    let changed = live.replace(
         ports,
         since,
         Listed {
@@ -213,29 +254,18 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
             keys: Some(keys),
             identity,
             people: about.people,
+            roles: about.roles,
             quota: about.quota,
             clock_offset_ms: client.clock_offset_ms(),
             problem: None,
             about_read,
         },
     );
-    remember_signing_key(ports, live);
+    signing::learn(ports, live);
+    if !changed.is_empty() {
+        review::name_changes(ports, live, &client, changed).await;
+    }
     Ok(())
-}
-
-/// Writes down which key signs this app in, as soon as it can only be one: later there may be more.
-fn remember_signing_key(ports: &Ports, live: &Live) {
-    let record = live.record();
-    if record.signing_key_uid.is_some() {
-        return;
-    }
-    let list = live.known(ports);
-    let Some(uid) = live.signing_uid(list.as_deref(), live.server_now(ports)) else { return };
-    live.change_record(|record| record.signing_key_uid = Some(uid));
-    let record = live.record();
-    if !record.demo && ports.store.put_connection(&record).is_err() {
-        tracing::warn!("which key signs in could not be remembered");
-    }
 }
 
 /// The keys of a connection: what is remembered at once, or asked for anew.
@@ -248,21 +278,66 @@ pub(crate) async fn list(
         // A failure is in the view, beside the keys of the last time.
         let _ = refresh(ports, live).await;
     }
-    view(ports, live)
+    view(ports, live, request.have)
 }
 
-/// The known list as the window sees it.
-pub(crate) fn view(ports: &Ports, live: &Live) -> KeyListView {
+/// What the window was last given of a list. It holds no key, only what tells whether one differs:
+/// a window with thousands of keys is told of the few that do, and need not read all of them again.
+#[derive(Default)]
+pub(crate) struct Given {
+    snapshot: u64,
+    state: RandomState,
+    keys: HashMap<String, u64>,
+}
+
+/// One count for all connections, so that one that was removed and made anew goes on.
+static SNAPSHOTS: AtomicU64 = AtomicU64::new(1);
+
+impl Given {
+    /// What to give of these keys to a window that has the snapshot `have`: the keys to send, the
+    /// snapshot they go into, and what is gone from it.
+    fn next(
+        &mut self,
+        have: Option<u64>,
+        keys: Vec<KeyView>,
+    ) -> (Vec<KeyView>, Option<u64>, Vec<String>) {
+        let since = have.filter(|have| *have == self.snapshot && self.snapshot > 0);
+        let mut now = HashMap::with_capacity(keys.len());
+        let mut sent = keys;
+        sent.retain(|key| {
+            let mark = self.state.hash_one(key);
+            now.insert(key.uid.clone(), mark);
+            since.is_none() || self.keys.get(&key.uid) != Some(&mark)
+        });
+        let gone = match since {
+            Some(_) => self.keys.keys().filter(|uid| !now.contains_key(*uid)).cloned().collect(),
+            None => Vec::new(),
+        };
+        self.keys = now;
+        self.snapshot = SNAPSHOTS.fetch_add(1, Ordering::Relaxed);
+        (sent, since, gone)
+    }
+}
+
+/// The known list as the window sees it, or what of it differs from what the window has.
+pub(crate) fn view(ports: &Ports, live: &Live, have: Option<u64>) -> KeyListView {
     // Read first: what changes meanwhile makes this view old, not wrong.
     let revision = ports.revision(&live.id());
     let lost_creations = create::lost_creations(ports, live);
+    let rolls = roll::views(ports, live);
     let list = live.known(ports);
     live.look(ports, |lens| {
         let keys = list.as_ref().map(|list| &*list.keys).unwrap_or_default();
         let own = lens.identity.map(|me| &*me.user_uid);
+        let views = keys.iter().map(|key| view_of(key, lens)).collect();
+        let mut given = lock(&live.given);
+        let (sent, since, gone) = given.next(have, views);
         KeyListView {
             connection: live.id(),
-            keys: keys.iter().map(|key| view_of(key, lens)).collect(),
+            keys: sent,
+            snapshot: given.snapshot,
+            since,
+            gone,
             people: people(list.as_deref(), lens.identity),
             as_of: list.as_ref().map(|list| list.as_of.as_millisecond()),
             problem: live.list_problem(),
@@ -272,6 +347,7 @@ pub(crate) fn view(ports: &Ports, live: &Live) -> KeyListView {
             own_user_uid: own.map(str::to_owned),
             revision,
             lost_creations,
+            rolls,
         }
     })
 }
@@ -306,4 +382,65 @@ fn people(list: Option<&CachedList>, me: Option<&IdentityView>) -> Vec<PersonVie
         .collect();
     people.sort_by_cached_key(|person| (person.name.to_lowercase(), person.email.clone()));
     people
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{OwnerState, Status};
+
+    fn view(uid: &str, name: &str) -> KeyView {
+        KeyView {
+            pair: None,
+            uid: uid.into(),
+            name: name.into(),
+            description: String::new(),
+            owner_uid: "jane".into(),
+            owner_name: "Jane Doe".into(),
+            owner_email: None,
+            owner_state: OwnerState::Active,
+            made_by: None,
+            mine: true,
+            created: 1,
+            modified: None,
+            expires: None,
+            status: Status::Active,
+            flags: Vec::new(),
+            may: crate::keys::May { update: true, delete: true },
+        }
+    }
+
+    fn uids(keys: &[KeyView]) -> Vec<&str> {
+        keys.iter().map(|key| &*key.uid).collect()
+    }
+
+    #[test]
+    fn a_window_is_told_only_what_differs_from_what_it_has() {
+        let mut given = Given::default();
+        let (sent, since, _) = given.next(None, vec![view("a", "a"), view("b", "b")]);
+        assert_eq!((uids(&sent), since), (vec!["a", "b"], None));
+        let first = given.snapshot;
+
+        let revoked = KeyView { status: Status::Revoked, ..view("b", "b") };
+        let (sent, since, gone) = given.next(Some(first), vec![revoked.clone(), view("c", "c")]);
+        assert_eq!((uids(&sent), since), (vec!["b", "c"], Some(first)));
+        assert_eq!(gone, ["a"]);
+        let second = given.snapshot;
+        assert_ne!(first, second);
+
+        let same = || vec![revoked.clone(), view("c", "c")];
+        let (sent, since, gone) = given.next(Some(second), same());
+        assert_eq!((sent.len(), since, gone.len()), (0, Some(second), 0));
+        // Whoever has anything else gets everything.
+        for have in [None, Some(first), Some(0), Some(u64::MAX)] {
+            let (sent, since, gone) = given.next(have, same());
+            assert_eq!((uids(&sent), since, gone.len()), (vec!["b", "c"], None, 0), "{have:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_has_what_was_never_given() {
+        let (sent, since, _) = Given::default().next(Some(0), vec![view("a", "a")]);
+        assert_eq!((sent.len(), since), (1, None));
+    }
 }

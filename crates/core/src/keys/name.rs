@@ -40,6 +40,12 @@ pub enum NameError {
     /// More than [`LONGEST_DESCRIPTION`] characters.
     #[error("The description has {0} characters; {LONGEST_DESCRIPTION} are the most.")]
     DescriptionTooLong(usize),
+    /// The policy wants another name.
+    #[error("The policy wants names like {0}.")]
+    OutsidePolicy(String),
+    /// The policy wants a description.
+    #[error("The policy wants a description: say what the key is for.")]
+    DescriptionMissing,
 }
 
 impl From<NameError> for Failure {
@@ -52,6 +58,8 @@ impl From<NameError> for Failure {
             }
             NameError::Taken { .. } => ErrorCode::NameTaken,
             NameError::DescriptionTooLong(_) => ErrorCode::DescriptionTooLong,
+            NameError::OutsidePolicy(_) => ErrorCode::NameOutsidePolicy,
+            NameError::DescriptionMissing => ErrorCode::DescriptionMissing,
         };
         Failure::new(code, error.to_string())
     }

@@ -7,6 +7,7 @@ use super::{
     expiry::ExpiryChoice,
 };
 use crate::{connection::live::Live, ports::Ports};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use ts_rs::TS;
@@ -41,12 +42,32 @@ pub(crate) async fn renew(
     expiry: &ExpiryChoice,
 ) -> Result<ChangedKeyView, EditError> {
     let client = live.signed_in(ports).await?;
+    let end = edit::resolved(ports, &client, expiry)?;
+    Ok(ChangedKeyView { key: renew_to(ports, live, uid, Some(end)).await?.key })
+}
+
+/// A key whose end was moved.
+pub(crate) struct Moved {
+    /// As it was read back.
+    pub(crate) key: KeyView,
+    /// The end it had.
+    pub(crate) before: Option<Timestamp>,
+}
+
+/// Moves the end of a key to an instant that was resolved before; none: it never ends again.
+pub(crate) async fn renew_to(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+    uid: &KeyUid,
+    end: Option<Timestamp>,
+) -> Result<Moved, EditError> {
+    let client = live.signed_in(ports).await?;
     let before = edit::read_for_change(ports, live, &client, uid).await?;
     let change = KeyChange {
         name: before.name.clone(),
         description: before.description.clone(),
-        expires: Some(edit::resolved(ports, &client, expiry)?),
+        expires: end,
     };
     let key = edit::apply(ports, live, &client, &before, &change, Act::Renew).await?;
-    Ok(ChangedKeyView { key })
+    Ok(Moved { key, before: before.expires })
 }

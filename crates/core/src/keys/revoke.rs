@@ -8,9 +8,13 @@ use super::{
 use crate::{
     ErrorCode, Failure,
     api::{PaletteClient, Sent},
-    connection::live::Live,
+    connection::{
+        live::Live,
+        signing::{self, Doing},
+    },
     outbox::{Added, OutboxAction, Tried},
     ports::{Deed, Ports, internal},
+    store::JournalId,
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -54,6 +58,7 @@ impl From<StateError> for Failure {
 /// How a revocation stands after its first try. An error means that none was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it goes to JSON")]
 pub enum RevokeView {
     /// A fresh read says revoked (`key`) or gone (none).
     Confirmed {
@@ -78,18 +83,45 @@ pub(crate) struct Revoked {
     pub(crate) recorded: bool,
 }
 
+/// As [`revoke`], unless the key signs this app in: that takes a word of its own.
+pub(crate) async fn revoke_unless_it_signs_in(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+    uid: &KeyUid,
+    op_id: &str,
+) -> Result<RevokeView, Failure> {
+    signing::guard(ports, live, uid, Doing::Revoke)?;
+    Ok(revoke(ports, live, uid, op_id).await?.view)
+}
+
 /// Takes a key out of service, through the outbox. It says so only when a fresh read of the server
-/// does; else it is tried on.
+/// does; else it is tried on. It does not ask whether the key signs this app in.
 pub(crate) async fn revoke(
     ports: &Arc<Ports>,
     live: &Arc<Live>,
     uid: &KeyUid,
     op_id: &str,
 ) -> Result<Revoked, Failure> {
+    revoke_as(ports, live, uid, op_id, None).await
+}
+
+/// As [`revoke`]; `undoes` is the line of the journal that this takes back.
+pub(crate) async fn revoke_as(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+    uid: &KeyUid,
+    op_id: &str,
+    undoes: Option<JournalId>,
+) -> Result<Revoked, Failure> {
     let uids = std::slice::from_ref(uid);
     let added = ports.outbox.add(ports, live, OutboxAction::Revoke, op_id, uids).pop();
-    let Added { recorded, tried } =
+    let Added { recorded, tried, line } =
         added.ok_or_else(|| internal("The revocation was not taken. Nothing was sent."))?;
+    if let (Some(line), Some(undone)) = (line, undoes)
+        && ports.store.undoes(line, undone).is_err()
+    {
+        tracing::warn!("that a line is an undo could not be written down");
+    }
     let view = match tokio::time::timeout(PATIENCE, tried).await {
         Ok(Ok(Tried::Confirmed(confirmed))) => {
             RevokeView::Confirmed { key: confirmed.key, refused_at: confirmed.refused_at }
@@ -129,6 +161,16 @@ pub(crate) async fn reactivate(
     live: &Arc<Live>,
     uid: &KeyUid,
 ) -> Result<ChangedKeyView, StateError> {
+    reactivate_as(ports, live, uid, None).await
+}
+
+/// As [`reactivate`]; `undoes` is the line of the journal that this takes back.
+pub(crate) async fn reactivate_as(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+    uid: &KeyUid,
+    undoes: Option<JournalId>,
+) -> Result<ChangedKeyView, StateError> {
     ports.outbox.withdraw(ports, live, uid).await;
     let client = live.signed_in(ports).await?;
     let read = client.key(uid).await;
@@ -154,6 +196,7 @@ pub(crate) async fn reactivate(
     }
     let deed = Deed::of_key(Act::Reactivate, &before, "PUT state, active");
     let asked = ports.ask(live, &deed)?;
+    asked.undoes(undoes);
     let sent = client.set_active(uid, true).await;
     if let Err(error) = &sent
         && error.sent() != Sent::Unknown

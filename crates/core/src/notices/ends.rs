@@ -364,6 +364,7 @@ mod tests {
                 stored: &stored,
                 revoking: &HashSet::new(),
                 signing_uid: None,
+                rolls: &[],
             };
             let mut told = Told::default();
             told.extend(self.told.clone());
@@ -590,7 +591,7 @@ mod tests {
         let notices = scene.due(before(7 * DAY));
         assert_eq!(
             notices[0].body,
-            "a[U+202E]<b> ends in 7 days (Tue 12 Jan, 18:00). Renew or roll it in Palette Keys. \
+            "a⟨U+202E⟩<b> ends in 7 days (Tue 12 Jan, 18:00). Renew or roll it in Palette Keys. \
              The list is as of Sun 3 Jan, 18:00."
         );
     }

@@ -17,7 +17,7 @@ use crate::{
     once::lock,
     palette_keys::{Change, Connections},
     ports::{Deed, Ports},
-    store::{Ended, JournalOutcome, NewRecord, OutboxRecord, Recorded},
+    store::{Ended, JournalId, JournalOutcome, NewRecord, OutboxRecord, Recorded},
 };
 use jiff::Timestamp;
 use std::{
@@ -103,6 +103,8 @@ pub(crate) struct Added {
     pub(crate) recorded: bool,
     /// Its first try from now on.
     pub(crate) tried: oneshot::Receiver<Tried>,
+    /// Its line of the journal; none when the disk refused it.
+    pub(crate) line: Option<JournalId>,
 }
 
 /// The outbox of one [`crate::PaletteKeys`].
@@ -342,6 +344,11 @@ impl Outbox {
         self.connections.all().iter().map(|live| (live.id(), live.name())).collect()
     }
 
+    /// The connections of this run.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
     pub(super) fn find_live(&self, connection: &str) -> Option<Arc<Live>> {
         self.connections.find(connection)
     }
@@ -469,7 +476,8 @@ impl Outbox {
                     item.at_once(now);
                     item.urgent |= uids.len() == 1;
                     item.waiting.push(sender);
-                    added.push(Added { recorded: item.kept != Kept::InMemory, tried });
+                    let line = item.record.journal();
+                    added.push(Added { recorded: item.kept != Kept::InMemory, tried, line });
                 }
             }
             merged

@@ -501,6 +501,7 @@ fn unproved(
 
 fn may_hold(ports: &Ports, connection: &str, uid: &KeyUid) -> bool {
     ports.held.value_of(connection, uid).is_some()
+        || ports.found.value_of(ports, connection, uid).is_some()
         || ports.store.stored_uids(connection).is_ok_and(|stored| stored.contains(uid.as_str()))
 }
 
@@ -527,6 +528,10 @@ async fn proof(ports: &Ports, live: &Live, client: &PaletteClient, uid: &KeyUid)
 async fn value_of(ports: &Ports, live: &Live, uid: &KeyUid) -> Option<Secret> {
     let connection = live.id();
     if let Some(value) = ports.held.value_of(&connection, uid) {
+        return Some(value);
+    }
+    // The very value that somebody found says more than a stored one.
+    if let Some(value) = ports.found.value_of(ports, &connection, uid) {
         return Some(value);
     }
     if !ports.store.stored_uids(&connection).ok()?.contains(uid.as_str()) {

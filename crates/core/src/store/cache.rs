@@ -1,7 +1,11 @@
 //! The last list of each connection, for a start without network, and which values are stored.
 
 use super::{Store, StoreError, packed, text, unpacked};
-use crate::{api::Person, connection::IdentityView, keys::ApiKey};
+use crate::{
+    api::{Person, RoleRights},
+    connection::IdentityView,
+    keys::ApiKey,
+};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -17,6 +21,9 @@ pub struct CachedList {
     pub keys: Vec<ApiKey>,
     /// The people of the tenant; none when they may not be read.
     pub people: Option<Vec<Person>>,
+    /// What the roles of these people allow; none when roles may not be read.
+    #[serde(default)]
+    pub roles: Option<Vec<RoleRights>>,
     /// Who the caller is.
     pub identity: IdentityView,
     /// Keys a user may have; none: the limit is not known.
@@ -63,6 +70,35 @@ impl Store {
         let open = self.lock();
         let mut rows = open.prepare_cached("SELECT uid FROM stored WHERE connection = ?1")?;
         let uids = rows.query_map([connection], |row| text(row, 0))?;
+        Ok(uids.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// uid and name of each key whose value is in the keychain; the name is that of the time when it
+    /// was put there.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn stored_names(&self, connection: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let open = self.lock();
+        let mut rows = open.prepare_cached("SELECT uid, name FROM stored WHERE connection = ?1")?;
+        let named = rows.query_map([connection], |row| Ok((text(row, 0)?, text(row, 1)?)))?;
+        let named = named.collect::<Result<Vec<_>, _>>()?;
+        Ok(named
+            .into_iter()
+            .filter_map(|(uid, name)| Some((uid?, name.unwrap_or_default())))
+            .collect())
+    }
+
+    /// The uids of the keys that had this name when their values went to the keychain.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn stored_named(&self, connection: &str, name: &str) -> Result<Vec<String>, StoreError> {
+        let open = self.lock();
+        let mut rows = open.prepare_cached(
+            "SELECT uid FROM stored WHERE connection = ?1 AND name = ?2 ORDER BY at DESC",
+        )?;
+        let uids = rows.query_map([connection, name], |row| text(row, 0))?;
         Ok(uids.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 

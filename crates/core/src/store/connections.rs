@@ -1,7 +1,11 @@
 //! Connections as they are remembered, and which one was open last.
 
 use super::{Store, StoreError, packed, unpacked};
-use crate::connection::{Colour, ProxyChoice, SignInMethod};
+use crate::{
+    connection::{Colour, ProxyChoice, SignInMethod, signing::SignInNotes},
+    keychain::EntryName,
+    keys::KeyUid,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
@@ -33,11 +37,26 @@ pub struct ConnectionRecord {
     pub in_memory_only: bool,
     /// The uid of the key it signs in with, once known.
     pub signing_key_uid: Option<String>,
+    /// Which entry of the keychain is the credential: the stored value of the key with this uid, so
+    /// that a roll swaps credentials by writing this record; none: the connection's own entry.
+    #[serde(default)]
+    pub credential_key: Option<KeyUid>,
+    /// What is remembered of its own sign-in beside that.
+    #[serde(default)]
+    pub sign_in: SignInNotes,
     /// Its place in the switcher.
     pub position: u32,
 }
 
 impl ConnectionRecord {
+    /// The entry of the keychain that holds its credential.
+    pub fn credential_entry(&self) -> EntryName {
+        match &self.credential_key {
+            Some(uid) => EntryName::key_value(&*self.id, uid.clone()),
+            None => EntryName::credential(&*self.id),
+        }
+    }
+
     fn holds_secret(&self) -> bool {
         let proxy_password = match &self.proxy {
             ProxyChoice::Custom { url } => {
@@ -62,21 +81,20 @@ impl Store {
         read_all(&self.lock())
     }
 
+    /// Whether [`Store::put_connection`] would take it, before anything is done with it.
+    ///
+    /// # Errors
+    /// [`StoreError::HoldsSecret`].
+    pub fn check_connection(&self, record: &ConnectionRecord) -> Result<(), StoreError> {
+        if record.holds_secret() { Err(StoreError::HoldsSecret) } else { Ok(()) }
+    }
+
     /// Adds a connection or replaces the one with its id.
     ///
     /// # Errors
     /// [`StoreError::HoldsSecret`], or when the file cannot be written.
     pub fn put_connection(&self, record: &ConnectionRecord) -> Result<(), StoreError> {
-        if record.holds_secret() {
-            return Err(StoreError::HoldsSecret);
-        }
-        let (text, sum) = packed(record)?;
-        self.lock().execute(
-            "INSERT INTO connection (id, position, record, sum) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET position = ?2, record = ?3, sum = ?4",
-            params![record.id, record.position, text, sum],
-        )?;
-        Ok(())
+        put(&self.lock(), record)
     }
 
     /// Forgets a connection with its list, its creation intents and the index of its stored
@@ -91,7 +109,10 @@ impl Store {
         step.execute("DELETE FROM list WHERE connection = ?1", [id])?;
         step.execute("DELETE FROM stored WHERE connection = ?1", [id])?;
         step.execute("DELETE FROM intent WHERE connection = ?1", [id])?;
+        step.execute("DELETE FROM roll WHERE connection = ?1", [id])?;
         step.execute("DELETE FROM told WHERE connection = ?1", [id])?;
+        step.execute("DELETE FROM accepted WHERE connection = ?1", [id])?;
+        step.execute("DELETE FROM key_change WHERE connection = ?1", [id])?;
         step.execute("DELETE FROM about WHERE name = 'active' AND value = ?1", [id])?;
         let removed = step.execute("DELETE FROM connection WHERE id = ?1", [id])?;
         step.commit()?;
@@ -131,6 +152,19 @@ impl Store {
         };
         Ok(())
     }
+}
+
+pub(super) fn put(connection: &Connection, record: &ConnectionRecord) -> Result<(), StoreError> {
+    if record.holds_secret() {
+        return Err(StoreError::HoldsSecret);
+    }
+    let (text, sum) = packed(record)?;
+    connection.execute(
+        "INSERT INTO connection (id, position, record, sum) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (id) DO UPDATE SET position = ?2, record = ?3, sum = ?4",
+        params![record.id, record.position, text, sum],
+    )?;
+    Ok(())
 }
 
 pub(super) fn read_all(connection: &Connection) -> Result<Vec<ConnectionRecord>, StoreError> {

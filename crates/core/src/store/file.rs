@@ -1,6 +1,6 @@
 //! Opening the file: rights, damage, newer versions, pragmas.
 
-use super::{FILE_NAME, StoreError, connections, intents, schema, settings};
+use super::{FILE_NAME, StoreError, connections, intents, rolls, schema, settings};
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fs::{self, File, OpenOptions},
@@ -142,6 +142,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     // shows here, where it can still be set aside.
     connections::read_all(&connection)?;
     intents::read_all(&connection)?;
+    rolls::read_all(&connection)?;
     settings::read(&connection)?;
     for suffix in ["", "-wal", "-shm"] {
         make_private(&beside(path, suffix))?;

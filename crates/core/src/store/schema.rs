@@ -8,7 +8,7 @@ pub(super) const APPLICATION_ID: i32 = 0x504b_6579;
 
 /// Step n brings version n to version n + 1. Times are milliseconds since 1970 UTC. Records that
 /// are only read and written whole are JSON with the sum of that text; what is searched has columns.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 5] = [
     "
     CREATE TABLE about (
         name TEXT PRIMARY KEY,
@@ -72,6 +72,36 @@ const STEPS: [&str; 2] = [
         at INTEGER NOT NULL,
         PRIMARY KEY (connection, uid, ends_at, days)
     ) STRICT, WITHOUT ROWID;
+",
+    // Which line a line undoes.
+    "ALTER TABLE journal ADD COLUMN undoes INTEGER;",
+    "
+    CREATE TABLE roll (
+        roll TEXT PRIMARY KEY,
+        connection TEXT NOT NULL,
+        asked_at INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+",
+    // What a review remembers.
+    "
+    CREATE TABLE accepted (
+        connection TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        uid TEXT NOT NULL,
+        record TEXT NOT NULL,
+        sum INTEGER NOT NULL,
+        PRIMARY KEY (connection, rule, uid)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE key_change (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        connection TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX key_change_of ON key_change (connection, id);
 ",
 ];
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::keys::name::is_invisible;
 use crate::{
     Failure,
     clock::SystemClock,
@@ -42,6 +43,7 @@ fn own(id: &str, name: &str, ends: Option<i64>) -> TrayKey {
         stored: false,
         copies: 0,
         revoking: false,
+        replaced_by: None,
     }
 }
 
@@ -67,8 +69,8 @@ fn record(id: &str, uid: &str, name: &str) -> OutboxItemView {
 fn acme(keys: Vec<TrayKey>) -> TrayModel {
     TrayModel {
         connections: vec![
-            TrayConnection { id: "c1".into(), name: "acme".into() },
-            TrayConnection { id: "c2".into(), name: "other".into() },
+            TrayConnection { id: "c1".into(), name: "acme".into(), ending: 0 },
+            TrayConnection { id: "c2".into(), name: "other".into(), ending: 0 },
         ],
         active: Some("c1".into()),
         keys,
@@ -120,6 +122,7 @@ fn the_menu_is_the_one_of_the_product() {
 Open Palette Keys
 1 key expires within 14 days >
   ci-prod (ends in 5 d) >
+    Roll…
     Renew 30 days
     Open
 1 revocation not confirmed yet >
@@ -128,7 +131,7 @@ Open Palette Keys
     [Last answer: The host does not answer.]
     Try now
 ---
-Quick revoke >
+Quick revoke in acme >
   leaked (Revoking… not confirmed) >
     Try now
   ci-prod (ends in 5 d) >
@@ -194,11 +197,29 @@ fn the_icon_says_the_worst() {
 }
 
 #[test]
+fn what_ends_elsewhere_is_said_with_its_connection() {
+    let mut model = acme(Vec::new());
+    assert_eq!(menu(&model, at(NOON)).icon, TrayIcon::Fine);
+    for (ending, expected) in
+        [(1, "  other (1 key expires soon)"), (3, "  other (3 keys expire soon)")]
+    {
+        model.connections[1].ending = ending;
+        let drawn = menu(&model, at(NOON));
+        let all = lines(&drawn.items);
+        assert!(all.iter().any(|line| line == expected), "{all:?}");
+        assert_eq!(drawn.icon, TrayIcon::Attention, "also while another one is open");
+    }
+    // One alone needs no name to be told from others.
+    model.connections.pop();
+    assert!(lines(&menu(&model, at(NOON)).items).contains(&"Quick revoke >".to_owned()));
+}
+
+#[test]
 fn ten_are_shown_soonest_first_and_more_opens_the_search() {
     let keys = (0..14).map(|n| own(&format!("k{n:02}"), &format!("n{n}"), Some((20 - n) * DAY)));
     let drawn = menu(&acme(keys.collect()), at(NOON));
     let Some(TrayItem::List { items, .. }) =
-        drawn.items.iter().find(|item| item.label() == "Quick revoke")
+        drawn.items.iter().find(|item| item.label() == "Quick revoke in acme")
     else {
         panic!("there is a list")
     };
@@ -304,6 +325,21 @@ fn the_server_s_clock_decides_what_works() {
     assert!(!has(&TrayModel { offset_ms: HOUR, ..model }), "it ended an hour ago over there");
 }
 
+#[test]
+fn a_key_that_is_rolled_says_so_and_asks_for_nothing() {
+    let rolling = TrayKey { replaced_by: Some("ci-next".into()), ..own("k1", "ci", Some(6 * DAY)) };
+    let drawn = menu(&acme(vec![rolling.clone()]), at(NOON));
+    let list = drawn.items.iter().find(|item| item.key() == "-expiring").unwrap();
+    let TrayItem::List { label, items, .. } = list else { panic!("{list:?}") };
+    assert_eq!(label, "1 key expires within 14 days");
+    let expected =
+        ["ci (ends in 6 d) >", "  [Rolling: replaced by ci-next]", "  Open"].map(str::to_owned);
+    assert_eq!(lines(items), expected);
+    assert_eq!(drawn.icon, TrayIcon::Fine, "it is meant to end");
+    let both = acme(vec![rolling, own("k2", "other", Some(DAY))]);
+    assert_eq!(menu(&both, at(NOON)).icon, TrayIcon::Attention);
+}
+
 fn arbitrary_id() -> impl Strategy<Value = TrayId> {
     let connection = "[A-Za-z0-9_-]{1,36}";
     let key = (connection, "[A-Za-z0-9_-]{1,64}");
@@ -317,6 +353,7 @@ fn arbitrary_id() -> impl Strategy<Value = TrayId> {
         Just(TrayId::Pause(Pause::Tomorrow)),
         key.clone().prop_map(|(connection, uid)| TrayId::Show { connection, uid }),
         key.clone().prop_map(|(connection, uid)| TrayId::Renew { connection, uid }),
+        key.clone().prop_map(|(connection, uid)| TrayId::Roll { connection, uid }),
         key.clone().prop_map(|(connection, uid)| TrayId::Revoke { connection, uid }),
         key.clone().prop_map(|(connection, uid)| TrayId::Undo { connection, uid }),
         key.prop_map(|(connection, uid)| TrayId::Copy { connection, uid }),
@@ -455,6 +492,8 @@ fn connection(keys: &PaletteKeys, id: &str) -> Arc<Live> {
         demo: false,
         in_memory_only: false,
         signing_key_uid: None,
+        credential_key: None,
+        sign_in: Default::default(),
         position: 0,
     };
     keys.ports().store.put_connection(&record).unwrap();
@@ -470,6 +509,7 @@ fn list(keys: &PaletteKeys, live: &Arc<Live>, list: Vec<crate::keys::ApiKey>) {
         keys: Some(list),
         identity: identity("jane"),
         people: None,
+        roles: None,
         quota: None,
         clock_offset_ms: 0,
         problem: None,

@@ -563,6 +563,9 @@ async fn people_by_other_ways() {
 
     sim.clear_faults();
     let refused = Fault::error(403, "OperationForbidden", "no");
+    sim.set_fault(Matcher::on("POST", "/v1/users/summary"), absent(), None);
+    let known = client.people().await.unwrap();
+    assert_eq!(count(known), Some((everyone, true)), "the pages where there is no summary");
     sim.set_fault(Matcher::path("/v1/users/meta"), Fault::DelayMs(0), Some(1));
     sim.set_fault(Matcher::on("GET", "/v1/users"), refused, None);
     let known = client.people().await.unwrap();
@@ -580,8 +583,22 @@ async fn people_on_many_pages() {
     let client = admin(&sim);
     let People::Known(people) = client.people().await.unwrap() else { panic!("readable") };
     assert_eq!(people.len(), sim.users().len());
-    assert!(people.iter().all(|person| person.active.is_some()), "every page was read");
-    assert_eq!(sent(&sim, "GET", "/v1/users"), 1 + people.len().div_ceil(50));
+    assert!(people.iter().all(|person| person.active.is_some()));
+    assert!(people.iter().all(|person| !person.roles.is_empty()), "roles by name");
+    let asked = |sim: &Sim| {
+        let requests = sim.requests();
+        requests.iter().filter(|request| request.path.starts_with("/v1/users")).count()
+    };
+    assert_eq!(asked(&sim), 2, "however many people there are");
+
+    sim.clear_requests();
+    let body = r#"{"code":405,"message":"method POST is not allowed"}"#;
+    let absent = Fault::status(405, "application/json", body);
+    sim.set_fault(Matcher::on("POST", "/v1/users/summary"), absent, None);
+    let People::Known(paged) = client.people().await.unwrap() else { panic!("readable") };
+    assert!(paged.iter().all(|person| person.active.is_some()), "every page was read");
+    assert_eq!(paged.len(), people.len());
+    assert_eq!(asked(&sim), 2 + people.len().div_ceil(50), "50 a page");
 }
 
 #[tokio::test]

@@ -1,16 +1,18 @@
 //! Connections: made, kept, opened again, removed; and nothing half saved.
 
 use crate::desk::{Desk, op, sim};
+use crate::tls::{Authority, authority, issued, params};
 use palette_keys_core::connection::{
-    Colour, ConnectRequest, ConnectionRequest, ConnectionState, DemoPerson, DemoRequest,
-    EditConnectionRequest, Sees, SignIn, SignInMethod, SignInRequest,
+    CertificateChange, Colour, ConnectRequest, ConnectionRequest, ConnectionState, DemoPerson,
+    DemoRequest, EditConnectionRequest, ProxyChoice, RemovalView, Sees, SignIn, SignInMethod,
+    SignInRequest,
 };
 use palette_keys_core::keychain::{EntryName, KeychainError, KeychainState, SecretStore};
 use palette_keys_core::keys::activity::{Act, ActState};
 use palette_keys_core::keys::create::CreateRequest;
 use palette_keys_core::keys::list::ListRequest;
 use palette_keys_core::{ErrorCode, Secret};
-use palette_sim::{Account, Fault, Matcher, Seed, SimOptions};
+use palette_sim::{Account, Fault, Matcher, Seed, SimOptions, TlsIdentity};
 
 fn with_key(key: &str) -> SignIn {
     SignIn::ApiKey { api_key: Secret::new(key.to_owned()) }
@@ -26,6 +28,18 @@ fn with_password(account: &Account) -> SignIn {
 
 fn the(desk: &Desk) -> ConnectionRequest {
     ConnectionRequest { connection: desk.connection.clone() }
+}
+
+/// An edit that changes nothing.
+fn edited(desk: &Desk) -> EditConnectionRequest {
+    EditConnectionRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        name: "acme".into(),
+        colour: Colour::Indigo,
+        certificate: CertificateChange::Keep,
+        proxy: ProxyChoice::System,
+    }
 }
 
 fn again(desk: &Desk, sign_in: SignIn) -> SignInRequest {
@@ -238,7 +252,7 @@ async fn a_session_that_ends_needs_a_person() {
     let request = ConnectRequest { sign_in: with_password(&account), ..desk.request(&account) };
     let connection = desk.keys.connect(request).await.unwrap().connection.id;
     desk.sim.end_sessions();
-    let request = ListRequest { connection, refresh: true };
+    let request = ListRequest { connection, refresh: true, have: None };
     let list = desk.keys.list_keys(request).await.unwrap();
     assert!(list.problem.is_some());
     let view = desk.keys.start().await.unwrap().connections.remove(0);
@@ -249,11 +263,8 @@ async fn a_session_that_ends_needs_a_person() {
 async fn the_same_person_on_the_same_host_is_one_connection() {
     let mut desk = Desk::admin().await;
     let admin = desk.sim.admin();
-    let edit = EditConnectionRequest {
-        connection: desk.connection.clone(),
-        name: "Production".into(),
-        colour: Colour::Red,
-    };
+    let edit =
+        EditConnectionRequest { name: "Production".into(), colour: Colour::Red, ..edited(&desk) };
     desk.keys.edit_connection(edit).await.unwrap();
     let other = desk.sim.add_key(palette_sim::NewKey {
         owner_uid: Some(admin.uid.clone()),
@@ -278,9 +289,9 @@ async fn the_same_person_on_the_same_host_is_one_connection() {
 async fn a_connection_is_renamed_and_keeps_it() {
     let mut desk = Desk::admin().await;
     let rename = |name: &str| EditConnectionRequest {
-        connection: desk.connection.clone(),
         name: name.into(),
         colour: Colour::Pink,
+        ..edited(&desk)
     };
     assert_eq!(
         desk.keys.edit_connection(rename(" ")).await.unwrap_err().code,
@@ -404,4 +415,192 @@ async fn a_keychain_that_went_away_does_not_keep_a_person_out() {
     desk.keychain.set_state(KeychainState::Ready);
     desk.keys.remove_connection(the(&desk)).await.unwrap();
     assert!(desk.keychain.names().is_empty(), "the older credential is gone too");
+}
+
+/// A Palette with a certificate of its own authority, and a connection that trusts it.
+async fn desk_with_authority() -> (Desk, Authority) {
+    let authority = authority("Acme CA");
+    let identity = issued(&authority, &params("127.0.0.1"));
+    let tls = TlsIdentity { cert_pem: identity.chain, key_pem: identity.key };
+    let options = SimOptions { rate_limit: false, tls: Some(tls), ..SimOptions::default() };
+    let mut desk = Desk::on(palette_sim::start(options).await.unwrap());
+    let request = ConnectRequest {
+        ca_certificate: Some(authority.pem.clone()),
+        ..desk.request(&desk.sim.admin())
+    };
+    desk.connection = desk.keys.connect(request).await.unwrap().connection.id;
+    (desk, authority)
+}
+
+fn replaced(pem: &str) -> CertificateChange {
+    CertificateChange::Replace { pem: pem.into() }
+}
+
+#[tokio::test]
+async fn another_way_to_the_host_is_tried_before_it_replaces_what_works() {
+    let (mut desk, good) = desk_with_authority().await;
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nowhere = ProxyChoice::Custom { url: format!("http://{}", nobody.local_addr().unwrap()) };
+    drop(nobody);
+    let before = desk.store().list_connections().unwrap();
+    let way = |certificate, proxy| EditConnectionRequest {
+        name: "Renamed".into(),
+        certificate,
+        proxy,
+        ..edited(&desk)
+    };
+    for (why, request, code) in [
+        ("none", way(CertificateChange::Remove, ProxyChoice::System), ErrorCode::TlsUntrusted),
+        (
+            "another authority",
+            way(replaced(&authority("Other CA").pem), ProxyChoice::System),
+            ErrorCode::TlsUntrusted,
+        ),
+        ("no PEM", way(replaced("x"), ProxyChoice::System), ErrorCode::CertificateInvalid),
+        ("no proxy there", way(CertificateChange::Keep, nowhere), ErrorCode::ProxyFailed),
+        (
+            "no address",
+            way(CertificateChange::Keep, ProxyChoice::Custom { url: "::".into() }),
+            ErrorCode::ProxyInvalid,
+        ),
+        (
+            "a password",
+            way(CertificateChange::Keep, ProxyChoice::Custom { url: "http://a:b@p:1".into() }),
+            ErrorCode::StoreFailed,
+        ),
+    ] {
+        let failure = desk.keys.edit_connection(request).await.unwrap_err();
+        assert_eq!(failure.code, code, "{why}: {}", failure.message);
+        if matches!(code, ErrorCode::TlsUntrusted | ErrorCode::ProxyFailed) {
+            assert!(failure.message.ends_with("The connection is as it was."), "{failure}");
+        }
+        assert_eq!(desk.store().list_connections().unwrap(), before, "{why}");
+        assert!(desk.list(true).await.problem.is_none(), "{why}: it goes on working");
+    }
+    assert!(desk.activity().iter().all(|line| line.act != Act::EditConnection));
+
+    // The two authorities in one file, as when a server's certificate is about to change.
+    let both = format!("{}{}", authority("Next CA").pem, good.pem);
+    let request = EditConnectionRequest {
+        certificate: replaced(&both),
+        proxy: ProxyChoice::None,
+        ..edited(&desk)
+    };
+    desk.sim.clear_requests();
+    let (first, second) = tokio::join!(
+        desk.keys.edit_connection(request.clone()),
+        desk.keys.edit_connection(request.clone()),
+    );
+    let view = first.unwrap();
+    assert_eq!(second.unwrap(), view, "one act, one answer");
+    assert_eq!(desk.sent("GET", "/v1/users/info"), 1, "tried once");
+    assert_eq!((view.state, view.proxy), (ConnectionState::SignedIn, ProxyChoice::None));
+    assert!(view.has_ca_certificate);
+    let line = desk.line(Act::EditConnection);
+    assert_eq!(line.state, ActState::Done);
+    assert!(line.detail.starts_with("CA certificate replaced. Proxy: none;"), "{}", line.detail);
+    assert!(desk.list(true).await.problem.is_none());
+    desk.crash();
+    assert_eq!(desk.select().await.state, ConnectionState::SignedIn, "remembered");
+    assert_eq!(desk.store().list_connections().unwrap()[0].ca_certificate.as_deref(), Some(&*both));
+}
+
+#[tokio::test]
+async fn a_way_is_tried_also_where_no_credential_is_at_hand() {
+    let (mut desk, good) = desk_with_authority().await;
+    // The server gets a certificate of an authority that nobody trusts yet: the credential is in the
+    // keychain, which is locked.
+    let tried = |desk: &Desk, certificate| {
+        let request = EditConnectionRequest { certificate, ..edited(desk) };
+        let keys = desk.keys.clone();
+        async move { keys.edit_connection(request).await }
+    };
+    desk.crash();
+    desk.keychain.set_state(KeychainState::Locked);
+    let both = format!("{}{}", good.pem, authority("Next CA").pem);
+    let failure = tried(&desk, CertificateChange::Remove).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::TlsUntrusted);
+    desk.sim.clear_requests();
+    tried(&desk, replaced(&both)).await.unwrap();
+    let asked = desk.sim.requests();
+    assert!(!asked.is_empty() && asked.iter().all(|each| each.header("apikey").is_none()));
+    desk.keychain.set_state(KeychainState::Ready);
+    assert_eq!(desk.select().await.state, ConnectionState::SignedIn);
+
+    // A credential that the server refuses says nothing against the way.
+    desk.sim.edit_key_directly(&desk.sim.admin().api_key_uid, |key| key.active = false);
+    let view = tried(&desk, replaced(&good.pem)).await.unwrap();
+    assert_eq!(view.state, ConnectionState::NeedsSignIn);
+}
+
+#[tokio::test]
+async fn a_password_session_goes_on_over_another_way() {
+    let authority = authority("Acme CA");
+    let identity = issued(&authority, &params("127.0.0.1"));
+    let tls = TlsIdentity { cert_pem: identity.chain, key_pem: identity.key };
+    let options = SimOptions { rate_limit: false, tls: Some(tls), ..SimOptions::default() };
+    let mut desk = Desk::on(palette_sim::start(options).await.unwrap());
+    let account = desk.sim.admin();
+    let request = ConnectRequest {
+        ca_certificate: Some(authority.pem.clone()),
+        sign_in: with_password(&account),
+        ..desk.request(&account)
+    };
+    desk.connection = desk.keys.connect(request).await.unwrap().connection.id;
+    let request = EditConnectionRequest { proxy: ProxyChoice::None, ..edited(&desk) };
+    let view = desk.keys.edit_connection(request).await.unwrap();
+    assert_eq!(view.state, ConnectionState::SignedIn, "nobody has to type a password again");
+    assert!(desk.list(true).await.problem.is_none());
+}
+
+#[tokio::test]
+async fn before_it_is_removed_a_connection_says_what_goes_and_what_stands_against_it() {
+    let desk = Desk::admin().await;
+    let look = || desk.keys.connection_removal(&the(&desk)).unwrap();
+    let nothing =
+        RemovalView { stored: Vec::new(), has_credential: true, waiting: 0, not_kept: None };
+    assert_eq!(look(), nothing);
+    for name in ["zebra", "Apple"] {
+        desk.created(&desk.new_key(name)).await;
+    }
+    let unkept = CreateRequest { save_to_keychain: false, ..desk.new_key("unkept") };
+    let held = desk.created(&unkept).await;
+    assert_eq!(
+        look(),
+        RemovalView {
+            stored: vec!["Apple".into(), "zebra".into()],
+            not_kept: Some("unkept".into()),
+            ..nothing
+        }
+    );
+
+    // A revocation that the server does not take keeps the connection; confirmed, it lets it go.
+    let uid = held.uid.unwrap();
+    let state = Matcher::on("PUT", &format!("/v1/apiKeys/{uid}/state"));
+    desk.sim.set_fault(state, Fault::ResetBeforeHandling, None);
+    let finish = palette_keys_core::held::Finish::RevokeAndClose;
+    let request = palette_keys_core::held::FinishRequest { op_id: op(), held: held.held, finish };
+    let finishing = {
+        let keys = desk.keys.clone();
+        tokio::spawn(async move { keys.finish_held(request).await })
+    };
+    while desk.keys.outbox().items.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(look().waiting, 1);
+    let failure = desk.keys.remove_connection(the(&desk)).await.unwrap_err();
+    assert!(
+        matches!(failure.code, ErrorCode::RevocationsOpen | ErrorCode::ValueNotKept),
+        "{failure}"
+    );
+    desk.sim.clear_faults();
+    desk.keys.wake();
+    desk.drained().await;
+    let _ = finishing.await;
+    assert!(!desk.sim.key(&uid).unwrap().active);
+    assert_eq!((look().waiting, look().not_kept), (0, None));
+    desk.keys.remove_connection(the(&desk)).await.unwrap();
+    assert!(desk.keychain.names().is_empty());
+    let failure = desk.keys.connection_removal(&the(&desk)).unwrap_err();
+    assert_eq!(failure.code, ErrorCode::ConnectionUnknown);
 }

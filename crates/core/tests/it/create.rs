@@ -466,7 +466,7 @@ async fn a_full_disk_stops_a_creation_and_says_so() {
     assert_eq!(posts(&desk), 0);
 
     // A revocation is never stopped by it.
-    let uid = account.api_key_uid;
+    let uid = desk.sim.add_key(NewKey::named("leaked")).uid;
     let request =
         KeyActRequest { op_id: op(), connection: desk.connection.clone(), uid: uid.clone() };
     let _ = desk.keys.revoke_key(request).await.unwrap();

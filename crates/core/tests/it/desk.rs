@@ -156,7 +156,7 @@ impl Desk {
     }
 
     pub async fn list(&self, refresh: bool) -> KeyListView {
-        let request = ListRequest { connection: self.connection.clone(), refresh };
+        let request = ListRequest { connection: self.connection.clone(), refresh, have: None };
         self.keys.list_keys(request).await.unwrap()
     }
 
@@ -230,7 +230,12 @@ impl Desk {
     }
 
     pub fn activity(&self) -> Vec<ActivityView> {
-        let request = ActivityRequest { connection: None, before: None, limit: 200 };
+        let request = ActivityRequest {
+            connection: None,
+            before: None,
+            limit: 200,
+            filter: Default::default(),
+        };
         self.keys.list_activity(request).unwrap()
     }
 

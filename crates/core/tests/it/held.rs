@@ -54,6 +54,33 @@ async fn a_value_is_let_go_only_after_somebody_kept_it() {
 }
 
 #[tokio::test]
+async fn the_app_is_at_rest_only_while_nothing_would_be_lost() {
+    async fn rests(desk: &Desk) -> bool {
+        for _ in 0..400 {
+            if desk.keys.at_work().is_none() {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        false
+    }
+    let desk = Desk::admin().await;
+    assert!(rests(&desk).await, "signed in from the keychain, its list on disk");
+    assert!(desk.keys.could_sign_in_anew().await);
+    let (held, _) = unkept(&desk, "a").await;
+    assert!(desk.keys.at_work().is_some(), "a value that only this process has");
+    copied(&desk, of(&held), CopyShape::Value).await;
+    assert!(desk.keys.at_work().is_some(), "the dialog of the value may still be open");
+    desk.keys.finish_held(finish(&held, Finish::Kept)).await.unwrap();
+    assert!(rests(&desk).await);
+    desk.keychain.set_state(KeychainState::Locked);
+    assert!(
+        !desk.keys.could_sign_in_anew().await,
+        "another run would have to ask for the keychain"
+    );
+}
+
+#[tokio::test]
 async fn a_copy_that_did_not_arrive_does_not_count() {
     let mut desk = Desk::admin().await;
     let (held, _) = unkept(&desk, "a").await;

@@ -196,7 +196,10 @@ async fn the_key_that_signs_in_is_known_and_its_revocation_is_told_honestly() {
     let list = desk.list(true).await;
     assert!(list.keys.iter().any(|key| key.uid == sign_in && key.flags.contains(&Flag::SignsIn)));
 
-    let view = desk.keys.revoke_key(desk.act(&sign_in)).await.unwrap();
+    let stopped = desk.keys.revoke_key(desk.act(&sign_in)).await.unwrap_err();
+    assert_eq!(stopped.code, ErrorCode::SignsThisAppIn);
+    assert!(desk.sim.key(&sign_in).unwrap().active);
+    let view = desk.keys.revoke_signing_key(desk.act(&sign_in)).await.unwrap();
     let RevokeView::Unconfirmed { problem } = view else { panic!("{view:?}") };
     assert!(problem.message.contains("Sign in with another"), "{}", problem.message);
     assert!(!desk.sim.key(&sign_in).unwrap().active);
@@ -399,9 +402,11 @@ async fn the_key_that_signs_in_goes_last() {
         op_id: op(),
         connection: desk.connection.clone(),
         action: OutboxAction::Revoke,
-        uids: vec![own.clone(), one.clone(), two.clone()],
+        uids: vec![one.clone(), two.clone()],
     };
-    desk.keys.add_to_outbox(request).await.unwrap();
+    let revoked = desk.keys.revoke_signing_key(desk.act(&own));
+    let (added, _) = tokio::join!(desk.keys.add_to_outbox(request), revoked);
+    added.unwrap();
     let alone = async {
         loop {
             let items = desk.keys.outbox().items;

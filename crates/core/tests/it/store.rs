@@ -43,6 +43,8 @@ fn record(id: &str, position: u32) -> ConnectionRecord {
         demo: false,
         in_memory_only: false,
         signing_key_uid: Some("5f1b9e".into()),
+        credential_key: None,
+        sign_in: Default::default(),
         position,
     }
 }
@@ -78,9 +80,11 @@ fn list(keys: usize) -> CachedList {
                     email: "jane@example.test".into(),
                     active: Some(true),
                     last_sign_in: Some(at(3)),
+                    roles: Vec::new(),
                 })
                 .collect(),
         ),
+        roles: None,
         identity: IdentityView {
             user_uid: "u".into(),
             tenant_uid: "t".into(),
@@ -126,7 +130,7 @@ fn entry(act: Act, uid: &str, ms: i64) -> JournalEntry {
 }
 
 fn all() -> ActivityRequest {
-    ActivityRequest { connection: None, before: None, limit: 200 }
+    ActivityRequest { connection: None, before: None, limit: 200, filter: Default::default() }
 }
 
 fn open(dir: &Path) -> Store {
@@ -793,6 +797,7 @@ fn each_act_and_state_comes_back_as_itself() {
         Act::Connect,
         Act::SignIn,
         Act::RemoveConnection,
+        Act::EditConnection,
         Act::Create,
         Act::Edit,
         Act::Renew,
@@ -803,6 +808,7 @@ fn each_act_and_state_comes_back_as_itself() {
         Act::Reveal,
         Act::SaveToKeychain,
         Act::SaveToFile,
+        Act::TryFound,
     ];
     let states = [ActState::Asked, ActState::Done, ActState::Failed, ActState::Unknown];
     for (number, act) in acts.into_iter().enumerate() {
@@ -815,7 +821,7 @@ fn each_act_and_state_comes_back_as_itself() {
 }
 
 #[test]
-fn only_a_confirmed_revocation_that_still_stands_can_be_undone() {
+fn only_what_is_confirmed_and_still_stands_can_be_undone() {
     let store = Store::open_in_memory().unwrap();
     let act = |act, uid: &str, state| store.note(&entry(act, uid, 1), state).unwrap().get();
     let undoable = || -> Vec<i64> {
@@ -826,16 +832,37 @@ fn only_a_confirmed_revocation_that_still_stands_can_be_undone() {
     assert_eq!(undoable(), [first]);
     act(Act::Reactivate, "a", ActState::Failed);
     act(Act::Edit, "a", ActState::Done);
-    act(Act::Reactivate, "b", ActState::Done);
     assert_eq!(undoable(), [first], "nothing of this settled it");
-    act(Act::Reactivate, "a", ActState::Done);
-    assert_eq!(undoable(), [] as [i64; 0]);
+    let back = act(Act::Reactivate, "a", ActState::Done);
+    assert_eq!(undoable(), [back]);
     let second = act(Act::Revoke, "a", ActState::Done);
     assert_eq!(undoable(), [second]);
     act(Act::Delete, "a", ActState::Done);
     act(Act::Revoke, "c", ActState::Unknown);
     act(Act::Revoke, "d", ActState::Asked);
     assert_eq!(undoable(), [] as [i64; 0]);
+
+    // A change counts as long as the key is as it left it, whatever was done and taken back since.
+    let change = |from: &str, to: &str| {
+        let named = |name: &str| Some(ApiKey { name: name.into(), ..key(1) });
+        let id = store.ask(&entry(Act::Edit, "b", 2)).unwrap();
+        let outcome = JournalOutcome {
+            before: named(from),
+            after: named(to),
+            ..JournalOutcome::new(ActState::Done, "", at(3))
+        };
+        store.outcome(id, &outcome).unwrap();
+        id
+    };
+    let one = change("a", "b");
+    let two = change("b", "c");
+    assert_eq!(undoable(), [two.get()]);
+    let three = change("c", "b");
+    store.undoes(three, two).unwrap();
+    assert_eq!(undoable(), [three.get(), one.get()], "as the first left it");
+    assert_eq!(store.change(three).unwrap().unwrap().activity.undoes, Some(two.get()));
+    assert_eq!(store.newest_of("one", "b", Act::Edit), Ok(Some(three)));
+    assert_eq!(store.newest_of("two", "b", Act::Edit), Ok(None));
 }
 
 #[test]
@@ -847,8 +874,12 @@ fn activity_is_read_in_pages_newest_first() {
         store.note(&entry, ActState::Done).unwrap();
     }
     for (connection, expected) in [(None, 450), (Some("two"), 150), (Some("none"), 0)] {
-        let mut request =
-            ActivityRequest { connection: connection.map(Into::into), before: None, limit: 37 };
+        let mut request = ActivityRequest {
+            connection: connection.map(Into::into),
+            before: None,
+            limit: 37,
+            filter: Default::default(),
+        };
         let mut ids = Vec::new();
         loop {
             let page = store.activity(&request).unwrap();
@@ -861,7 +892,8 @@ fn activity_is_read_in_pages_newest_first() {
         assert!(ids.is_sorted_by(|newer, older| newer > older));
     }
     for (limit, expected) in [(0, 1), (1, 1), (200, 200), (u32::MAX, 200)] {
-        let request = ActivityRequest { connection: None, before: None, limit };
+        let request =
+            ActivityRequest { connection: None, before: None, limit, filter: Default::default() };
         assert_eq!(store.activity(&request).unwrap().len(), expected);
     }
 }
@@ -871,7 +903,7 @@ fn a_line_of_another_version_is_left_out() {
     let dir = tempfile::tempdir().unwrap();
     fill(&open(dir.path()), 1, 5);
     let raw = rusqlite::Connection::open(dir.path().join(FILE_NAME)).unwrap();
-    raw.execute("UPDATE journal SET act = 'roll' WHERE id = 2", []).unwrap();
+    raw.execute("UPDATE journal SET act = 'fromTheFuture' WHERE id = 2", []).unwrap();
     raw.execute("UPDATE journal SET detail = CAST(x'ff41' AS TEXT) WHERE id = 3", []).unwrap();
     drop(raw);
     let lines = open(dir.path()).activity(&all()).unwrap();
@@ -925,7 +957,7 @@ fn the_file_is_set_up_to_keep_what_it_was_given() {
     let mode: String = raw.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     let version: i64 = raw.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, 5);
 }
 
 proptest! {

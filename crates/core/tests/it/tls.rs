@@ -18,18 +18,18 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 /// A certificate for a server: its chain and key as PEM.
-struct Identity {
-    chain: String,
-    key: String,
+pub struct Identity {
+    pub chain: String,
+    pub key: String,
 }
 
 /// An authority.
-struct Authority {
-    pem: String,
+pub struct Authority {
+    pub pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
-fn authority(name: &str) -> Authority {
+pub fn authority(name: &str) -> Authority {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
@@ -38,11 +38,11 @@ fn authority(name: &str) -> Authority {
     Authority { pem, issuer: Issuer::new(params, key) }
 }
 
-fn params(name: &str) -> CertificateParams {
+pub fn params(name: &str) -> CertificateParams {
     CertificateParams::new(vec![name.to_owned()]).unwrap()
 }
 
-fn issued(by: &Authority, params: &CertificateParams) -> Identity {
+pub fn issued(by: &Authority, params: &CertificateParams) -> Identity {
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, &by.issuer).unwrap();
     Identity { chain: certificate.pem(), key: key.serialize_pem() }

@@ -115,7 +115,7 @@ impl Desk {
         let keys = desk.open();
         let request = connect_request(desk.sim.origin(), desk.sim.admin().api_key);
         desk.connection = keys.connect(request).await.unwrap().connection.id;
-        let list = ListRequest { connection: desk.connection.clone(), refresh: true };
+        let list = ListRequest { connection: desk.connection.clone(), refresh: true, have: None };
         keys.list_keys(list).await.unwrap();
         // Until the list is on disk, which is done a moment later.
         tokio::time::sleep(Duration::from_millis(600)).await;

@@ -1,5 +1,6 @@
 //! That a confirmed revoke always happens: checks 1 to 11, 36 and 38 of trust.md, section 6, against
-//! the simulator. Each prints what it counted as `check N: passed/total`.
+//! the simulator. Each prints what it counted as `check N: passed/total`. And that a roll which is
+//! killed is finished, resumed or reported (`roll`).
 //!
 //! The long ones are sampled; with `PALETTE_KEYS_FULL=1`, which `cargo xtask test --full` sets, they
 //! run whole. Where time matters it is tokio's, paused, with the simulator in the same runtime.
@@ -26,6 +27,8 @@ mod names;
 mod origin;
 mod patience;
 mod rate;
+#[cfg(target_os = "linux")]
+mod roll;
 #[cfg(target_os = "linux")]
 mod strace;
 #[cfg(target_os = "linux")]

@@ -82,6 +82,8 @@ async fn a_host_that_cannot_be_found_is_tried_until_it_is() {
             demo: false,
             in_memory_only: false,
             signing_key_uid: None,
+            credential_key: None,
+            sign_in: Default::default(),
             position: 0,
         };
         let data = folder.path().join("data");

@@ -4,6 +4,8 @@ import axe from "axe-core";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { fakeHost, NOW, type FakeHost } from "../../../tests/fake-host";
 import AppWindow from "../../App.svelte";
+// Read beforehand: the window reads it once its first screen is painted.
+import "../../later";
 import { App } from "../../lib/app.svelte";
 import { standIn, type HeldView, type KeyView } from "../../lib/ipc";
 
@@ -248,7 +250,7 @@ describe("Save your API key", () => {
       const found = document.querySelectorAll(
         '[role="menu"][aria-label="Copy as"] [role="menuitem"]',
       );
-      expect(found).toHaveLength(5);
+      expect(found).toHaveLength(11);
       return [...found];
     });
     const block = items.find((item) => item.textContent?.includes("Terraform provider block"));
@@ -345,6 +347,77 @@ describe("the other dialogs", () => {
     ask();
     await user.click(await screen.findByRole("button", { name: "Revoke 3 keys" }));
     expect(confirmed).toBe(1);
+  });
+
+  it("undo: shows what somebody changed since, and undoes only when said so", async () => {
+    const state = { name: "mine", description: "", expires: NOW, active: true };
+    app.dialogs.open({
+      kind: "undoConflict",
+      undoing: app.undoing,
+      conflict: {
+        kind: "conflict",
+        line: 7,
+        act: "edit",
+        connection: "acme",
+        key: key("ci-prod"),
+        left: state,
+        now: { ...state, name: "theirs", description: "theirs too" },
+        back: { ...state, name: "before", description: "theirs too" },
+      },
+    });
+    const name = { name: "Someone changed this key since" };
+    const dialog = within(await screen.findByRole("alertdialog", name));
+    const region = within(dialog.getByRole("region", { name: "Name" }));
+    for (const value of ["mine", "theirs", "before"]) region.getByText(value, { selector: "dd" });
+    within(dialog.getByRole("region", { name: "Description" })).getByText("Stays as it is now");
+    const leave = dialog.getByRole("button", { name: "Leave as it is" });
+    await waitFor(() => expect(document.activeElement).toBe(leave));
+    await user.click(dialog.getByRole("button", { name: "Undo anyway" }));
+    await waitFor(() => expect(sent("undo")).toHaveLength(1));
+    expect(sent("undo")[0]?.request).toMatchObject({ seen: { name: "theirs" } });
+  });
+
+  it("found: asks where it is tried, then revokes the key that was picked", async () => {
+    app.askFound();
+    const dialog = within(await screen.findByRole("dialog", { name: "Found a key?" }));
+    expect(await violations()).toEqual([]);
+    const value = dialog.getByLabelText<HTMLInputElement>("Found value");
+    expect(value.type).toBe("password");
+    await user.type(value, "a-value-that-turned-up{Enter}");
+    dialog.getByText("api.spectrocloud.com", { selector: "b" });
+    expect(sent("try_found_key")).toHaveLength(0);
+    expect(await violations()).toEqual([]);
+    await user.click(dialog.getByRole("button", { name: "Try it on api.spectrocloud.com" }));
+    await dialog.findByText("It works: it acts as Jane Doe in acme.");
+    expect(sent("try_found_key")).toHaveLength(1);
+    const revoke = dialog.getByRole<HTMLButtonElement>("button", { name: "Revoke" });
+    expect(revoke.disabled).toBe(true);
+    const candidates = within(dialog.getByRole("group", { name: "Which key is it?" }));
+    await user.click(candidates.getByRole("radio", { name: /^ci-prod/u }));
+    expect(await violations()).toEqual([]);
+    await user.click(dialog.getByRole("button", { name: "Revoke ci-prod" }));
+    const question = await screen.findByRole("alertdialog", { name: "Revoke ci-prod?" });
+    within(question).getByText(/^Owner: Jane Doe/u);
+    expect(sent("revoke_found_key")).toHaveLength(0);
+    await user.click(within(question).getByRole("button", { name: "Revoke" }));
+    await dialog.findByText(/ci-prod is revoked\. Palette refused the found value at/u);
+    await user.click(dialog.getByRole("button", { name: "Done" }));
+    await waitFor(() => expect(sent("forget_found_key")).toHaveLength(1));
+  });
+
+  it("found: does not revoke the key that signs the app in", async () => {
+    const guarded = { ...key("ci-prod"), flags: ["signsIn" as const] };
+    host.answer("try_found_key", () => ({
+      found: "f",
+      host: "api.spectrocloud.com",
+      outcome: { kind: "known", key: guarded, works: true },
+    }));
+    app.askFound();
+    const dialog = within(await screen.findByRole("dialog", { name: "Found a key?" }));
+    await user.type(dialog.getByLabelText("Found value"), "a-value-that-turned-up{Enter}");
+    await user.click(dialog.getByRole("button", { name: /^Try it on/u }));
+    await dialog.findByText(/signs Palette Keys in to acme/u);
+    expect(dialog.queryByRole("button", { name: /^Revoke/u })).toBeNull();
   });
 
   it("gives the focus back to what opened it", async () => {

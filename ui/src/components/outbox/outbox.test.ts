@@ -4,6 +4,8 @@ import axe from "axe-core";
 import { describe, expect, it, vi } from "vitest";
 import { fakeHost, NOW, type FakeHost, type FakeOptions } from "../../../tests/fake-host";
 import AppWindow from "../../App.svelte";
+// Read beforehand: the window reads it once its first screen is painted.
+import "../../later";
 import { App } from "../../lib/app.svelte";
 import { standIn, type KeyView } from "../../lib/ipc";
 
@@ -205,8 +207,11 @@ describe("in the list and the details", () => {
     within(row("nightly-backup")).getByText("Revoked");
     expect(details().queryByText("Not confirmed yet")).toBeNull();
     await user.click(screen.getByRole("button", { name: "Undo" }));
-    await waitFor(() => expect(sent("reactivate_key")).toHaveLength(1));
-    expect(sent("reactivate_key")[0]?.request).toMatchObject({ uid: target.uid });
+    await waitFor(() => expect(sent("undo")).toHaveLength(1));
+    expect(sent("undo")[0]?.request).toMatchObject({
+      target: { kind: "act", uid: target.uid, act: "revoke" },
+      seen: null,
+    });
   });
 
   it("says several that end together in one word", async () => {
@@ -225,10 +230,16 @@ describe("in the list and the details", () => {
     expect(app.keys?.pending(key("ci-prod")), "another tenant's key").toBeNull();
     host.end(record);
     await toast("In lab.");
-    host.answer("reactivate_key", () => ({ key: key("ci-prod") }));
+    host.answer("undo", () => ({
+      kind: "undone",
+      act: "revoke",
+      connection: "lab",
+      key: key("ci-prod"),
+      sent: true,
+    }));
     await user.click(screen.getByRole("button", { name: "Undo" }));
     await waitFor(() =>
-      expect(sent("reactivate_key")[0]?.request).toMatchObject({ connection: "lab" }),
+      expect(sent("undo")[0]?.request).toMatchObject({ target: { connection: "lab" } }),
     );
     await toast("Re-activated ci-prod.");
   });

@@ -5,6 +5,7 @@ const ACTS: Record<Act, { done: string; todo: string }> = {
   connect: { done: "Connected to *", todo: "connect to *" },
   signIn: { done: "Signed in to *", todo: "sign in to *" },
   removeConnection: { done: "Removed the connection *", todo: "remove the connection *" },
+  editConnection: { done: "Changed the way to *", todo: "change the way to *" },
   create: { done: "Created *", todo: "create *" },
   edit: { done: "Edited *", todo: "edit *" },
   renew: { done: "Renewed *", todo: "renew *" },
@@ -15,10 +16,28 @@ const ACTS: Record<Act, { done: string; todo: string }> = {
   reveal: { done: "Showed the value of *", todo: "show the value of *" },
   saveToKeychain: { done: "Saved * to the keychain", todo: "save * to the keychain" },
   saveToFile: { done: "Saved * to a file", todo: "save * to a file" },
+  exportReport: { done: "Exported a report of *", todo: "export a report of *" },
+  accept: { done: "Kept * as it is", todo: "keep * as it is" },
+  takeBack: { done: "Put * back up for review", todo: "put * back up for review" },
+  tryFound: { done: "Tried the found value of *", todo: "try the found value of *" },
+  roll: { done: "Rolled *", todo: "roll *" },
+  replace: { done: "* took another key's place", todo: "put * in another key's place" },
+  rollProve: { done: "Tried the new value of *", todo: "try the new value of *" },
+  rollSwap: { done: "Palette Keys signs in with *", todo: "sign in with *" },
+  rollEnd: { done: "Moved the end of *", todo: "move the end of *" },
+  rollCancel: { done: "Kept *, cancelling its roll", todo: "cancel the roll of *" },
 };
 
+/** The same where it took back a change of fields. */
+const CHANGED_BACK = { done: "Changed * back", todo: "change * back" };
+
 /** Acts on a connection and not on a key. */
-const OF_CONNECTION: ReadonlySet<Act> = new Set<Act>(["connect", "signIn", "removeConnection"]);
+const OF_CONNECTION: ReadonlySet<Act> = new Set<Act>([
+  "connect",
+  "signIn",
+  "removeConnection",
+  "editConnection",
+]);
 
 /** How a line ended: tone of its badge and one word. */
 export const OUTCOMES: Record<ActState, { tone: "ok" | "bad" | "warn"; word: string }> = {
@@ -30,10 +49,9 @@ export const OUTCOMES: Record<ActState, { tone: "ok" | "bad" | "warn"; word: str
 
 /** A sentence in three parts, so that the name can be set apart: before, name, after. */
 export function sentenceOf(line: ActivityView): [before: string, name: string, after: string] {
-  const { done, todo } = ACTS[line.act];
-  const name = OF_CONNECTION.has(line.act)
-    ? line.connectionName
-    : (line.keyName ?? (line.keyUid ? `…${line.keyUid.slice(-6)}` : "a key"));
+  const { done, todo } =
+    line.act === "edit" && line.undoes !== null ? CHANGED_BACK : ACTS[line.act];
+  const name = nameOf(line);
   const sentence =
     line.state === "done"
       ? done
@@ -42,4 +60,17 @@ export function sentenceOf(line: ActivityView): [before: string, name: string, a
         : `Asked to ${todo}`;
   const [before = "", after = ""] = sentence.split("*");
   return [before, name, after];
+}
+
+function nameOf(line: ActivityView): string {
+  if (OF_CONNECTION.has(line.act)) return line.connectionName;
+  return line.keyName ?? (line.keyUid ? `…${line.keyUid.slice(-6)}` : "a key");
+}
+
+/** What undoing a line does: "re-activate ci-prod". */
+export function undoWords(line: ActivityView): string {
+  const name = nameOf(line);
+  if (line.act === "revoke") return `re-activate ${name}`;
+  if (line.act === "reactivate") return `revoke ${name}`;
+  return `change ${name} back`;
 }

@@ -27,6 +27,7 @@ beforeEach(async () => {
     outbox,
     connectionName: () => "acme",
     now: () => NOW,
+    mayCreateForOthers: () => true,
     signedOut: () => {},
   });
   await keys.reload();
@@ -162,14 +163,46 @@ describe("renewing", () => {
     expect([sent("renew_key").length, sent("reactivate_key").length]).toEqual([1, 1]);
   });
 
-  it("leaves several to the list, one call each", async () => {
+  it("leaves several to the list, in one call", async () => {
     const renewal = new RenewKeys(
       { keys, renewed: host.keys.slice(0, 3), settings, thenReactivate: false },
       done,
     );
     await renewal.renew();
-    await vi.waitFor(() => expect(sent("renew_key")).toHaveLength(3));
+    await vi.waitFor(() => expect(sent("bulk_keys")).toHaveLength(1));
+    expect(sent("bulk_keys")[0]?.request).toMatchObject({
+      uids: renewal.renewed.map(({ uid }) => uid),
+      act: { kind: "renew", expiry: { kind: "days", days: 30 }, reactivate: false },
+    });
     expect(done).toHaveBeenCalledOnce();
+  });
+
+  it("leaves out the key that signs in, and offers to re-activate revoked ones", async () => {
+    const renewed = [named("palette-keys on lark"), named("ci-prod"), named("leaked-in-slack")];
+    const renewal = new RenewKeys({ keys, renewed, settings, thenReactivate: false }, done);
+    expect(renewal.plan?.lines.map(({ words }) => words)).toEqual([
+      "2 will be renewed",
+      "1 signs Palette Keys in",
+    ]);
+    expect(renewal.revoked.map(({ name }) => name)).toEqual(["leaked-in-slack"]);
+    renewal.reactivate = true;
+    await renewal.renew();
+    await vi.waitFor(() => expect(named("leaked-in-slack").status).toBe("active"));
+    expect(sent("bulk_keys")[0]?.request).toMatchObject({ act: { reactivate: true } });
+  });
+
+  it("says which lives a new end would shorten", async () => {
+    const renewal = new RenewKeys(
+      { keys, renewed: [named("ci-prod"), named("argo-prod")], settings, thenReactivate: false },
+      done,
+    );
+    renewal.expiry.choose("7");
+    await vi.waitFor(() => expect(renewal.expiry.end?.days).toBe(7));
+    const later = [named("ci-prod"), named("argo-prod")].filter(
+      ({ expires }) => expires === null || expires > (renewal.expiry.end?.at ?? 0),
+    );
+    expect(renewal.shortened.map(({ name }) => name)).toEqual(later.map(({ name }) => name));
+    expect(later.length).toBeGreaterThan(0);
   });
 
   it("stays open with the reason when it did not work", async () => {

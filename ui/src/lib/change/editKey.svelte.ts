@@ -1,7 +1,7 @@
 import { call, newOpId, toFailure } from "../ipc";
 import type { EditBase, ErrorView, KeyView, Settings } from "../ipc";
 import { ExpiryField } from "../create/expiryField.svelte";
-import { nameProblem, sameName } from "../create/keyName";
+import { nameProblem, outsidePolicy, sameName, type FormPolicy } from "../create/keyName";
 import type { Keys } from "../keys/keys.svelte";
 
 /** The list the key is in: changes go through it, so that it shows them. */
@@ -12,6 +12,8 @@ export interface EditStart {
   keys: EditedList;
   key: KeyView;
   settings: Settings;
+  /** What the organization asks; none: not read yet. */
+  policy?: FormPolicy | null;
 }
 
 /** A field that two people changed, or one of them. */
@@ -75,6 +77,8 @@ export class EditKey {
     const typed = nameProblem(this.name);
     if (typed) return this.#speaks || this.name.trim() !== "" ? typed : null;
     if (!this.key || this.name.trim() === this.key.name) return null;
+    const outside = outsidePolicy(this.name, this.#start.policy ?? null);
+    if (outside) return outside;
     const taken = sameName(
       this.name,
       this.key.ownerUid,
@@ -85,7 +89,10 @@ export class EditKey {
   }
 
   get descriptionError(): string | null {
-    return this.problem?.code === "descriptionTooLong" ? this.problem.message : null;
+    const removed = this.key?.description.trim() !== "" && this.description.trim() === "";
+    if (this.key && removed && this.#start.policy?.descriptionRequired)
+      return "The policy wants a description: say what the key is for.";
+    return this.problem && DESCRIPTION_CODES.has(this.problem.code) ? this.problem.message : null;
   }
 
   get expiryError(): ErrorView | null {
@@ -96,7 +103,7 @@ export class EditKey {
   /** What belongs to no field. */
   get generalProblem(): ErrorView | null {
     if (!this.problem || NAME_CODES.has(this.problem.code)) return null;
-    if (this.problem.code === "descriptionTooLong" || this.problem.code.startsWith("expiry")) {
+    if (DESCRIPTION_CODES.has(this.problem.code) || this.problem.code.startsWith("expiry")) {
       return null;
     }
     return this.problem;
@@ -137,7 +144,7 @@ export class EditKey {
     if (this.busy || !this.key) return;
     this.#speaks = true;
     this.problem = null;
-    if (this.nameError) return;
+    if (this.nameError ?? this.descriptionError) return;
     await this.#send();
   }
 
@@ -186,6 +193,12 @@ const NAME_CODES: ReadonlySet<string> = new Set([
   "nameTooLong",
   "nameHasControlCharacters",
   "nameTaken",
+  "nameOutsidePolicy",
+]);
+
+const DESCRIPTION_CODES: ReadonlySet<string> = new Set([
+  "descriptionTooLong",
+  "descriptionMissing",
 ]);
 
 function baseOf(key: KeyView): EditBase {

@@ -1,10 +1,14 @@
 import { newOpId, toFailure } from "../ipc";
 import type { ErrorView, KeyView, Settings } from "../ipc";
+import type { Plan } from "../bulk/plan";
 import { ExpiryField } from "../create/expiryField.svelte";
 import type { Keys } from "../keys/keys.svelte";
 
 /** The list the keys are in: changes go through it, so that it shows them. */
-export type RenewedList = Pick<Keys, "connection" | "renew" | "renewAndReactivate" | "renewAll">;
+export type RenewedList = Pick<
+  Keys,
+  "connection" | "renew" | "renewAndReactivate" | "renewAll" | "plan"
+>;
 
 /** What is renewed. */
 export interface RenewStart {
@@ -18,6 +22,10 @@ export interface RenewStart {
 /** "Renew API key": a new end, counted from now, for one key or several. */
 export class RenewKeys {
   readonly expiry: ExpiryField;
+  /** What becomes of each of several; none for a single key. */
+  readonly plan: Plan | null;
+  /** Put revoked ones back into service as well. */
+  reactivate = $state(false);
   busy = $state(false);
   problem = $state.raw<ErrorView | null>(null);
   readonly #start: RenewStart;
@@ -26,6 +34,8 @@ export class RenewKeys {
   constructor(start: RenewStart, done: () => void) {
     this.#start = start;
     this.#done = done;
+    this.plan = start.renewed.length > 1 ? start.keys.plan("renew", start.renewed) : null;
+    this.reactivate = start.thenReactivate;
     this.expiry = new ExpiryField({
       connection: start.keys.connection,
       days: start.settings.defaultExpirationDays,
@@ -39,6 +49,23 @@ export class RenewKeys {
     return renewed.length === 1 ? (renewed[0] ?? null) : null;
   }
 
+  /** Those that get a new end. */
+  get renewed(): readonly KeyView[] {
+    return this.plan?.will ?? this.#start.renewed;
+  }
+
+  /** A new end alone does not make these work. */
+  get revoked(): readonly KeyView[] {
+    return this.renewed.filter(({ status }) => status === "revoked");
+  }
+
+  /** The chosen end is earlier than the one they have. */
+  get shortened(): readonly KeyView[] {
+    const { end } = this.expiry;
+    if (!end) return [];
+    return this.renewed.filter(({ expires }) => expires === null || expires > end.at);
+  }
+
   get expiryError(): ErrorView | null {
     if (this.expiry.problem) return this.expiry.problem;
     return this.problem?.code.startsWith("expiry") ? this.problem : null;
@@ -50,10 +77,11 @@ export class RenewKeys {
   }
 
   async renew(): Promise<void> {
-    if (this.busy) return;
+    if (this.busy || this.renewed.length === 0) return;
     this.busy = true;
     this.problem = null;
-    const { keys, renewed, thenReactivate } = this.#start;
+    const { keys, thenReactivate } = this.#start;
+    const reactivate = this.reactivate && (thenReactivate || this.revoked.length > 0);
     try {
       if (this.expiry.isCustom && !(await this.expiry.resolve())) return;
       const expiry = this.expiry.choice;
@@ -61,8 +89,8 @@ export class RenewKeys {
       const { single } = this;
       if (!single) {
         // The list itself counts them off and can be stopped.
-        void keys.renewAll(renewed, expiry);
-      } else if (thenReactivate) {
+        void keys.renewAll(this.renewed, expiry, reactivate);
+      } else if (reactivate) {
         await keys.renewAndReactivate(newOpId(), single, expiry);
       } else {
         await keys.renew(newOpId(), single, expiry);

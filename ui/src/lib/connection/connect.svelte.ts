@@ -11,15 +11,10 @@ import type {
   SignIn,
   SignInMethod,
 } from "../ipc";
+import { readCertificate, type Certificate } from "./certificate";
 
 /** Wait for a pause in typing, in milliseconds. */
 const PAUSE = 200;
-
-/** A CA certificate that was chosen. */
-export interface Certificate {
-  fileName: string;
-  pem: string;
-}
 
 /** The field a failure belongs to. */
 type FieldName =
@@ -145,17 +140,9 @@ export class Connect {
   async chooseCertificate(file: File | undefined): Promise<void> {
     if (!file) return;
     this.problem = null;
-    // A bundle of every authority in the world is under 1 MB.
-    const pem = file.size > 1_000_000 ? "" : await file.text();
-    if (pem.includes("-----BEGIN CERTIFICATE-----")) {
-      this.certificate = { fileName: file.name, pem };
-    } else {
-      this.problem = {
-        code: "certificateInvalid",
-        message: `${file.name} is not a certificate in PEM format. It starts with "-----BEGIN CERTIFICATE-----".`,
-        details: null,
-      };
-    }
+    const read = await readCertificate(file);
+    if ("pem" in read) this.certificate = read;
+    else this.problem = read;
   }
 
   removeCertificate(): void {

@@ -13,7 +13,7 @@ import type {
 } from "../ipc";
 import { present } from "../errors";
 import { ExpiryField } from "./expiryField.svelte";
-import { nameProblem, sameName } from "./keyName";
+import { nameProblem, outsidePolicy, sameName, type FormPolicy } from "./keyName";
 
 /** What a new key is made from; read again whenever it changes. */
 export interface CreateFacts {
@@ -21,6 +21,8 @@ export interface CreateFacts {
   list: KeyListView | null;
   settings: Settings;
   keychain: KeychainView;
+  /** What the organization asks; none: not read yet. */
+  policy?: FormPolicy | null;
 }
 
 /** What the fields start with. */
@@ -36,6 +38,8 @@ const FIELDS: Partial<Record<ErrorCode, "name" | "description" | "owner" | "expi
   nameTooLong: "name",
   nameHasControlCharacters: "name",
   nameTaken: "name",
+  nameOutsidePolicy: "name",
+  descriptionMissing: "description",
   descriptionTooLong: "description",
   ownerUnknown: "owner",
   expiryMissing: "expiry",
@@ -116,6 +120,8 @@ export class CreateKey {
     if (FIELDS[this.problem?.code ?? "internal"] === "name") return this.#said();
     const typed = nameProblem(this.name);
     if (typed) return this.#speaks || this.name.trim() !== "" ? typed : null;
+    const outside = outsidePolicy(this.name, this.#facts().policy ?? null);
+    if (outside) return outside;
     const taken = sameName(this.name, this.ownerUid || null, this.#facts().list?.keys ?? []);
     if (!taken) return null;
     return this.isOwn
@@ -123,7 +129,14 @@ export class CreateKey {
       : `${this.owner?.name ?? "This person"} already has a key with this name.`;
   }
 
+  /** The policy wants one. */
+  get needsDescription(): boolean {
+    return this.#facts().policy?.descriptionRequired ?? false;
+  }
+
   get descriptionError(): string | null {
+    if (this.#speaks && this.needsDescription && this.description.trim() === "")
+      return "The policy wants a description: say what the key is for.";
     return FIELDS[this.problem?.code ?? "internal"] === "description" ? this.#said() : null;
   }
 
@@ -183,7 +196,7 @@ export class CreateKey {
     this.#speaks = true;
     this.problem = null;
     this.notCreated = null;
-    if (this.nameError) return;
+    if (this.nameError ?? this.descriptionError) return;
     this.busy = true;
     try {
       // A typed date is settled first, so that a slip is said before anything is sent.

@@ -44,7 +44,8 @@ export class ExpiryField {
 
   constructor({ connection, days, longest, keep = false }: ExpiryStart) {
     this.#connection = connection;
-    const lives = [...new Set([...PRESETS, days])]
+    // The longest life is one press away too.
+    const lives = [...new Set([...PRESETS, days, ...(longest === null ? [] : [longest])])]
       .filter((life) => longest === null || life <= longest)
       .sort((one, other) => one - other);
     this.options = [

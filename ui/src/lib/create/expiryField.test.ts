@@ -28,7 +28,8 @@ describe("what is offered", () => {
   });
   it("leaves out what is longer than allowed", () => {
     expect(labels({ longest: 30 })).toEqual(["7 days", "30 days", "Custom"]);
-    expect(field({ days: 3, longest: 1 }).chosen).toBe("custom");
+    expect(labels({ longest: 45 })).toEqual(["7 days", "30 days", "45 days", "Custom"]);
+    expect(field({ days: 3, longest: 1 }).chosen).toBe("1");
   });
   it("starts from the end a key has, where there is one", () => {
     const kept = field({ keep: true });

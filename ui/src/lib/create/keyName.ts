@@ -32,3 +32,26 @@ export function sameName(
     ) ?? null
   );
 }
+
+/** What the policy asks of a key, as far as forms show it. */
+export interface FormPolicy {
+  namePattern: string | null;
+  descriptionRequired: boolean;
+  longestLifeDays: number | null;
+}
+
+/**
+ * What the policy has against a typed name; none: nothing. Core reads the pattern by its own
+ * grammar and has the last word: one that this page cannot read says nothing here.
+ */
+export function outsidePolicy(typed: string, policy: FormPolicy | null): string | null {
+  const name = typed.trim();
+  if (name === "" || !policy?.namePattern) return null;
+  let whole: RegExp;
+  try {
+    whole = new RegExp(`^(?:${policy.namePattern})$`, "u");
+  } catch {
+    return null;
+  }
+  return whole.test(name) ? null : `The policy wants names like ${policy.namePattern}.`;
+}

@@ -4,6 +4,7 @@ import Eye from "@lucide/svelte/icons/eye";
 import Pencil from "@lucide/svelte/icons/pencil";
 import CalendarPlus from "@lucide/svelte/icons/calendar-plus";
 import Ban from "@lucide/svelte/icons/ban";
+import RefreshCw from "@lucide/svelte/icons/refresh-cw";
 import RotateCcw from "@lucide/svelte/icons/rotate-ccw";
 import Trash from "@lucide/svelte/icons/trash-2";
 import type { App } from "../app.svelte";
@@ -12,10 +13,12 @@ import type { KeyView } from "../ipc";
 
 /** Something that can be done to keys, wherever it is offered. */
 export interface Act {
-  id: "copy" | "reveal" | "edit" | "renew" | "revoke" | "reactivate" | "delete";
+  id: "copy" | "reveal" | "edit" | "renew" | "roll" | "revoke" | "reactivate" | "delete";
   label: string;
   icon: Component<{ size?: number | string; strokeWidth?: number | string }>;
   keys?: string;
+  /** Further words it is found by. */
+  words?: string[];
   tone: "plain" | "danger";
   run: () => void;
 }
@@ -65,6 +68,17 @@ export function actsOn(app: App, keys: readonly KeyView[]): Act[] {
       keys: "N",
       tone: "plain",
       run: () => list.askRenew(keys),
+    });
+  }
+  if (single && list.mayRoll(one)) {
+    acts.push({
+      id: "roll",
+      label: "Roll",
+      icon: RefreshCw,
+      keys: "R",
+      words: ["rotate", "replace"],
+      tone: "plain",
+      run: () => list.askRoll(one),
     });
   }
   if (keys.some((key) => key.may.update && list.isOut(key))) {

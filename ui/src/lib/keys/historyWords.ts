@@ -5,6 +5,7 @@ const done: Record<Act, string> = {
   connect: "Connected",
   signIn: "Signed in",
   removeConnection: "Connection removed",
+  editConnection: "Connection changed",
   create: "Created",
   edit: "Edited",
   renew: "Renewed",
@@ -15,6 +16,16 @@ const done: Record<Act, string> = {
   reveal: "Revealed",
   saveToKeychain: "Saved to keychain",
   saveToFile: "Saved to a file",
+  exportReport: "Reported",
+  accept: "Kept as it is",
+  takeBack: "Up for review again",
+  tryFound: "Tried as a found value",
+  roll: "Rolled",
+  replace: "Took another key's place",
+  rollProve: "New value tried",
+  rollSwap: "Signs this app in",
+  rollEnd: "End moved",
+  rollCancel: "Roll cancelled",
 };
 
 const ending: Record<ActState, string> = {
@@ -25,6 +36,11 @@ const ending: Record<ActState, string> = {
 };
 
 /** "Revoked", "Renewed, not done". */
-export function historyWords({ act, state }: Pick<ActivityView, "act" | "state">): string {
-  return `${done[act]}${ending[state]}`;
+export function historyWords({
+  act,
+  state,
+  undoes,
+}: Pick<ActivityView, "act" | "state" | "undoes">): string {
+  const words = act === "edit" && undoes !== null ? "Changed back" : done[act];
+  return `${words}${ending[state]}`;
 }

@@ -2,6 +2,12 @@ import {
   call,
   newOpId,
   toFailure,
+  type Act,
+  type BulkAct,
+  type BulkEnd,
+  type BulkRunView,
+  type BulkSkip,
+  type BulkView,
   type EditBase,
   type EditView,
   type ErrorView,
@@ -10,11 +16,16 @@ import {
   type KeyListView,
   type KeyView,
   type LostAct,
+  type MoveView,
   type OutboxAction,
   type OutboxEndView,
   type OutboxItemView,
   type RevokeView,
+  type RollView,
+  type SavedView,
 } from "../ipc";
+import { leftFor, planOf, type BulkKind, type Plan } from "../bulk/plan";
+import { Undoing } from "../change/undoing.svelte";
 import type { Dialogs } from "../dialogs.svelte";
 import { isNetwork, present } from "../errors";
 import { Bulk, type BulkOutcome } from "../outbox/bulk.svelte";
@@ -22,9 +33,9 @@ import type { Outbox, Target } from "../outbox/outbox.svelte";
 import type { Toasts } from "../toasts.svelte";
 import { short } from "./names";
 import { parse } from "./query";
-import { countViews, inView, toRow, toRows, type Row, type ViewId } from "./rows";
+import { countViews, inView, merged, toRow, toRows, views, type Row, type ViewId } from "./rows";
 import { extend, nothing, toggle, toggleAll, type Selection } from "./selection";
-import { pressed, sorted, trouble, type Sort, type SortColumn } from "./sort";
+import { pressed, Sorter, trouble, type Sort, type SortColumn } from "./sort";
 import { clockToSecond, count } from "./time";
 
 /** What the list needs from the window around it. */
@@ -34,6 +45,8 @@ export interface Surroundings {
   outbox: Outbox;
   /** The connection's name, for questions that name it. */
   connectionName: () => string;
+  /** Whether the caller may make keys for other people. */
+  mayCreateForOthers: () => boolean;
   /** This computer's clock. */
   now: () => number;
   /** Called when the server no longer takes the sign-in. */
@@ -55,6 +68,21 @@ const outboxWords: Record<OutboxAction, { doing: string; did: string; act: strin
   delete: { doing: "Deleting", did: "Deleted", act: "deletion" },
 };
 
+/** The words of what core does to several keys. */
+const bulkWords: Record<BulkAct["kind"], { doing: string; did: string }> = {
+  renew: { doing: "Renewing", did: "Renewed" },
+  reactivate: { doing: "Re-activating", did: "Re-activated" },
+  restore: { doing: "Undoing the renewal of", did: "Put back the end of" },
+};
+
+/** Why core left a key out. */
+const skipWords: Record<BulkSkip, string> = {
+  signsIn: "signs Palette Keys in",
+  rolling: "part of a roll",
+  changedSince: "its end was changed since",
+  endPassed: "the end it had has passed",
+};
+
 /** What became of each key of a batch. */
 interface Outcome {
   done: KeyView[];
@@ -68,6 +96,7 @@ type Deed = (key: KeyView) => Promise<ErrorView | null>;
 export class Keys {
   readonly connection: string;
   readonly #around: Surroundings;
+  readonly #undoing: Undoing;
 
   list = $state.raw<KeyListView | null>(null);
   rows = $state.raw<readonly Row[]>([]);
@@ -78,17 +107,23 @@ export class Keys {
 
   #search = $state("");
   view = $state<ViewId>("all");
+  /** Only these keys are shown: what a review or a group act is about. */
+  only = $state.raw<{ label: string; uids: ReadonlySet<string> } | null>(null);
   sort = $state.raw<Sort>(trouble);
   selection = $state.raw<Selection>(nothing);
   /** The key that arrows start from and that the details are of. */
   current = $state<string | null>(null);
   /** The details are open where they do not fit beside the list. */
   sheet = $state(false);
+  /** How far down the list was, in pixels, for when it is shown again. */
+  scrolled = 0;
   details = $state.raw<KeyDetailsView | null>(null);
   detailsProblem = $state.raw<ErrorView | null>(null);
 
   /** What is done to several keys one after the other, by this window. */
   #series = $state.raw<Batch | null>(null);
+  /** What core does to several keys, as far as it said. */
+  #run = $state.raw<BulkRunView | null>(null);
   /** What several keys go through the outbox for. */
   #bulk = $state.raw<{ doing: string; bulk: Bulk } | null>(null);
   /** What is being done to several keys, with its count. */
@@ -100,8 +135,17 @@ export class Keys {
           of: this.#bulk.bulk.of,
           stopping: this.#bulk.bulk.stopping,
         }
-      : this.#series,
+      : this.#run
+        ? {
+            doing: bulkWords[this.#run.act.kind].doing,
+            done: this.#run.done,
+            of: this.#run.of,
+            stopping: this.#run.stopping,
+          }
+        : this.#series,
   );
+  /** What is being done goes on by itself, also after the app has ended. */
+  batchIsOnRecord = $derived(this.#bulk !== null);
   /** Moves on each minute: "in 5 days" and `expires:<30d` follow it. */
   minute = $state(0);
 
@@ -113,11 +157,17 @@ export class Keys {
   #before = $state.raw<ReadonlyMap<string, Row>>(new Map());
 
   #byUid = $derived(new Map(this.rows.map((row) => [row.uid, row])));
-  #ordered = $derived(sorted(this.rows, this.sort, this.#before));
+  readonly #sorter = new Sorter();
+  #ordered = $derived(this.#sorter.sorted(this.rows, this.sort, this.#before));
+  #among = $derived(
+    this.only === null
+      ? this.#ordered
+      : this.#ordered.filter(({ uid }) => this.only?.uids.has(uid)),
+  );
   #inView = $derived(
     this.view === "all"
-      ? this.#ordered
-      : this.#ordered.filter((row) => this.#nowOrBefore(row, (each) => inView(each, this.view))),
+      ? this.#among
+      : this.#among.filter((row) => this.#nowOrBefore(row, (each) => inView(each, this.view))),
   );
   /** The search as understood. */
   query = $derived(parse(this.#search, this.serverNow));
@@ -130,9 +180,16 @@ export class Keys {
   /** Their uids. */
   order = $derived(this.shown.map((row) => row.uid));
   /** Where the current key is in the list, from 0; below 0 when it is not shown. */
-  currentPlace = $derived(this.current === null ? -1 : this.order.indexOf(this.current));
+  currentPlace = $derived.by(() => {
+    const row = this.current === null ? undefined : this.#byUid.get(this.current);
+    return row ? this.shown.indexOf(row) : -1;
+  });
   counts = $derived(countViews(this.rows));
   people = $derived(new Set(this.rows.map((row) => row.key.ownerUid || row.key.ownerName)).size);
+  /** The names of the owners, for suggestions. */
+  owners = $derived(
+    [...new Set(this.rows.map((row) => row.key.ownerName))].filter((name) => name !== "").sort(),
+  );
   /** Ticked keys that are also shown: nothing out of sight is ever acted on. */
   selected = $derived(
     this.selection.uids.size === 0
@@ -161,6 +218,13 @@ export class Keys {
   constructor(connection: string, around: Surroundings) {
     this.connection = connection;
     this.#around = around;
+    this.#undoing = new Undoing({
+      toasts: around.toasts,
+      dialogs: around.dialogs,
+      changed: (of, key) => {
+        if (of === connection) this.put(key);
+      },
+    });
     this.minute = around.now();
   }
 
@@ -236,10 +300,17 @@ export class Keys {
     const asked = ++this.#asked;
     this.#reading++;
     try {
-      const list = await call("list_keys", { connection: this.connection, refresh });
+      const { connection } = this;
+      const have = this.list?.snapshot;
+      let list = await call("list_keys", { connection, refresh, have });
       // A later answer is already on screen, or on its way.
       if (asked < this.#asked && !refresh) return;
-      if (list.revision >= (this.list?.revision ?? 0)) this.#take(list);
+      if (list.revision >= (this.list?.revision ?? 0)) {
+        // Another answer came between, so what this one holds does not go into what is here.
+        if (list.since !== null && list.since !== this.list?.snapshot)
+          list = await call("list_keys", { connection, refresh: false });
+        this.#take(this.list ? merged(this.list, list) : list);
+      }
     } catch (thrown) {
       this.problem = toFailure(thrown);
       if (this.problem.code === "unauthorized" || this.problem.code === "notSignedIn") {
@@ -408,6 +479,11 @@ export class Keys {
       : toggle(this.selection, uid);
   }
 
+  /** Ticks everything that view and search let through. */
+  tickMatching(): void {
+    this.selection = { ...nothing, uids: new Set(this.order) };
+  }
+
   /** Ticks everything shown, or nothing. */
   tickAll(): void {
     this.selection = toggleAll(this.selection, this.order);
@@ -424,37 +500,117 @@ export class Keys {
     this.sort = pressed(this.sort, column);
   }
 
+  /** Whether what ends next is at the top. */
+  get byTrouble(): boolean {
+    return this.sort.column === trouble.column && this.sort.descending === trouble.descending;
+  }
+
+  /** Shows what a saved view says. */
+  showSaved({ view, search, order, descending }: SavedView): void {
+    this.show(view);
+    this.search = search;
+    this.sort = { column: order, descending };
+  }
+
+  /** What is shown now, as it would be saved. */
+  asSaved(name: string): SavedView {
+    const { column, descending } = this.sort;
+    return { name, view: this.view, search: this.search.trim(), order: column, descending };
+  }
+
+  /** Whether a saved view is what is shown now. */
+  isShowing(saved: SavedView): boolean {
+    const now = this.asSaved(saved.name);
+    return (
+      this.only === null &&
+      now.view === saved.view &&
+      now.search === saved.search &&
+      now.order === saved.order &&
+      now.descending === saved.descending
+    );
+  }
+
+  /** How many keys a saved view holds. */
+  countSaved({ view, search }: SavedView): number {
+    const query = parse(search, this.serverNow);
+    return this.rows.filter((row) => inView(row, view) && (query.empty || query.matches(row)))
+      .length;
+  }
+
   /** Shows one of the sidebar's views. */
   show(view: ViewId): void {
     this.#before = new Map();
+    this.only = null;
     this.view = view;
+  }
+
+  /** What the keys shown were chosen by; empty when nothing was. */
+  get filterWords(): string {
+    const view = this.view === "all" ? "" : (views.find(({ id }) => id === this.view)?.name ?? "");
+    return [this.only?.label ?? "", view, this.#search.trim()]
+      .filter((part) => part !== "")
+      .join(", ");
+  }
+
+  /** Puts what ends next at the top, and what is out of use at the bottom. */
+  sortByTrouble(): void {
+    this.#before = new Map();
+    this.sort = trouble;
   }
 
   /** Shows everything again. */
   showAll(): void {
+    this.only = null;
     this.view = "all";
     this.search = "";
   }
 
+  /** Shows these keys only, ticked for an act on all of them. */
+  showOnly(label: string, keys: readonly KeyView[], ticked: boolean): void {
+    this.showAll();
+    const uids = new Set(keys.map(({ uid }) => uid));
+    this.only = { label, uids };
+    this.selection = ticked ? { ...nothing, uids } : nothing;
+    this.current = this.order[0] ?? this.current;
+    if (this.current !== null) void this.loadDetails();
+  }
+
   // Revoking
+
+  /** What an act would do to each of these keys. */
+  plan(kind: BulkKind, keys: readonly KeyView[]): Plan {
+    return planOf(kind, keys, {
+      isOut: (key) => this.isOut(key),
+      isGoing: (key) => this.isGoing(key),
+      hasEnded: (key) => this.hasEnded(key),
+    });
+  }
 
   /** Revokes keys: an own one at once, everything else after one question. */
   revoke(keys: readonly KeyView[]): void {
-    const may = keys.filter((key) => !this.isOut(key) && this.mayUpdate(key));
-    if (may.some((key) => key.flags.includes("signsIn"))) {
-      this.#keepSignIn("Revoking");
+    const plan = this.plan("revoke", keys);
+    const may = plan.will;
+    const [first] = may;
+    if (!first) {
+      this.#sayNothingToDo(plan, "revoke");
       return;
     }
-    const [first] = may;
-    if (!first) return;
-    if (may.length === 1 && first.mine) {
+    const successor = may.find(({ pair }) => pair?.role === "new");
+    if (keys.length === 1 && first.mine && !successor) {
       void this.#revokeOne(first);
       return;
     }
     this.#around.dialogs.confirm({
+      connection: this.connection,
       title: may.length === 1 ? `Revoke ${short(first.name)}?` : `Revoke ${may.length} keys?`,
+      plan: keys.length === 1 ? undefined : plan,
       lines: [
         ...this.about(may),
+        ...(successor
+          ? [
+              `${short(successor.name)} takes the place of ${short(successor.pair?.name ?? "")}: without it that roll has no key that goes on.`,
+            ]
+          : []),
         "Whatever uses a revoked key stops working. You can re-activate it later.",
       ],
       action: may.length === 1 ? "Revoke" : `Revoke ${may.length} keys`,
@@ -464,9 +620,25 @@ export class Keys {
     });
   }
 
-  async #revokeOne(key: KeyView): Promise<void> {
+  /** Every key is left out: why is said, where there is something to learn from it. */
+  #sayNothingToDo(plan: Plan, doing: "revoke" | "delete"): void {
+    const { dialogs } = this.#around;
+    const [kept] = leftFor(plan, "signsIn");
+    if (kept && plan.lines.every(({ why }) => why === "signsIn" || why === "notAllowed")) {
+      dialogs.open({ kind: "signsIn", key: kept, doing });
+    } else if (plan.asked > 1 && plan.lines.some(({ why }) => why !== "notAllowed")) {
+      dialogs.open({ kind: "notice", title: `Nothing to ${doing}`, lines: [], plan });
+    }
+  }
+
+  /** Revokes the key that signs this app in: the person was told what that means. */
+  revokeAnyway(key: KeyView): void {
+    void this.#revokeOne(key, true);
+  }
+
+  async #revokeOne(key: KeyView, anyway = false): Promise<void> {
     const { connection } = this;
-    const { outbox, toasts } = this.#around;
+    const { dialogs, outbox, toasts } = this.#around;
     const target = this.#target("revoke", key.uid);
     const heard: OutboxEndView[] = [];
     if (outbox.isAsking(target)) return;
@@ -476,12 +648,19 @@ export class Keys {
       async () => {
         let answer: RevokeView;
         try {
-          answer = await call("revoke_key", { opId: newOpId(), connection, uid: key.uid });
+          const command = anyway ? "revoke_signing_key" : "revoke_key";
+          answer = await call(command, { opId: newOpId(), connection, uid: key.uid });
         } catch (thrown) {
+          const problem = toFailure(thrown);
+          if (problem.code === "signsThisAppIn") {
+            // Another connection's, or known since the list was read.
+            dialogs.open({ kind: "signsIn", key, doing: "revoke" });
+            return false;
+          }
           this.#sayProblem(
             `${short(key.name)} was not revoked.`,
-            toFailure(thrown),
-            () => void this.#revokeOne(key),
+            problem,
+            () => void this.#revokeOne(key, anyway),
           );
           return false;
         }
@@ -502,9 +681,7 @@ export class Keys {
           tone: "ok",
           text: `Revoked ${short(key.name)}.`,
           detail: refusedAt === null ? undefined : refused(refusedAt),
-          action: answer.key
-            ? { label: "Undo", run: () => void this.#reactivateOne(answer.key ?? key) }
-            : undefined,
+          action: answer.key ? this.#undoOf("revoke", key) : undefined,
         });
         return true;
       },
@@ -596,32 +773,74 @@ export class Keys {
     });
   }
 
-  /** Re-activates keys whose revocation was just confirmed: nobody is asked twice. */
+  /** Takes back the revocation of keys that was just confirmed: nobody is asked twice. */
   undo(keys: readonly KeyView[]): void {
+    this.#undoAll("revoke", keys);
+  }
+
+  #undoAll(act: Act, keys: readonly KeyView[]): void {
     const [first] = keys;
-    if (first) void (keys.length === 1 ? this.#reactivateOne(first) : this.#reactivateAll(keys));
+    if (first && keys.length === 1) void this.#undoOne(act, first);
+    else if (first) void this.#undoSeveral(act, keys);
+  }
+
+  async #undoOne(act: Act, key: KeyView): Promise<void> {
+    // Taking it back would leave it as dead as it is: a renewal is offered instead.
+    if (act === "revoke" && this.hasEnded(this.find(key.uid) ?? key)) {
+      this.#around.dialogs.open({
+        kind: "renew",
+        keys: [this.find(key.uid) ?? key],
+        thenReactivate: true,
+      });
+      return;
+    }
+    await this.#undoing.run(this.#actOn(act, key));
+  }
+
+  async #undoSeveral(act: Act, keys: readonly KeyView[]): Promise<void> {
+    const outcome = await this.#each(act === "revoke" ? "Re-activating" : "Undoing", keys, (key) =>
+      this.#undoing.quietly(this.#actOn(act, key)),
+    );
+    if (act === "revoke") {
+      this.#summarise("Re-activated", "re-activated", keys.length, outcome);
+    } else {
+      this.#summarise("Changed back", "changed back", keys.length, outcome);
+    }
+  }
+
+  #actOn(act: Act, { uid }: KeyView) {
+    return { kind: "act" as const, connection: this.connection, uid, act };
+  }
+
+  #undoOf(act: Act, key: KeyView) {
+    return { label: "Undo", run: () => void this.#undoOne(act, key) };
   }
 
   // Re-activating
 
   /** Re-activates keys; one that has expired meanwhile is offered a renewal instead. */
   reactivate(keys: readonly KeyView[]): void {
-    const may = keys.filter((key) => this.isOut(key) && this.mayUpdate(key));
-    const [first] = may;
-    if (!first) return;
-    if (may.length === 1) {
-      if (this.#isWithdrawable(first)) this.#askWithdraw(first);
-      else if (this.hasEnded(first))
-        this.#around.dialogs.open({ kind: "renew", keys: [first], thenReactivate: true });
-      else if (first.mine) void this.#reactivateOne(first);
-      else this.#askReactivate(may);
+    const plan = this.plan("reactivate", keys);
+    const ended = leftFor(plan, "ended");
+    if (plan.will.length === 0) {
+      // What has ended needs a new end as well, and gets both in one go.
+      if (ended.length > 0)
+        this.#around.dialogs.open({ kind: "renew", keys: [...ended], thenReactivate: true });
       return;
     }
-    this.#askReactivate(may);
+    const [first] = plan.will;
+    if (keys.length === 1 && first) {
+      if (this.#isWithdrawable(first)) this.#askWithdraw(first);
+      else if (first.mine) void this.#reactivateOne(first);
+      else this.#askReactivate(plan);
+      return;
+    }
+    this.#askReactivate(plan);
   }
 
   #askWithdraw(key: KeyView): void {
     this.#around.dialogs.confirm({
+      connection: this.connection,
       title: "Withdraw the revocation?",
       lines: [
         ...this.about([key]),
@@ -633,20 +852,23 @@ export class Keys {
     });
   }
 
-  #askReactivate(keys: readonly KeyView[]): void {
-    const ended = keys.filter((key) => this.hasEnded(key));
+  #askReactivate(plan: Plan): void {
+    const keys = plan.will;
     const open = keys.filter((key) => this.#isWithdrawable(key));
+    const ended = leftFor(plan, "ended");
     const [first] = keys;
     if (!first) return;
     this.#around.dialogs.confirm({
+      connection: this.connection,
       title:
         keys.length === 1
           ? `Re-activate ${short(first.name)}?`
           : `Re-activate ${keys.length} keys?`,
+      plan: plan.asked === 1 ? undefined : plan,
       lines: [
         ...this.about(keys),
         ...(ended.length > 0
-          ? [`${count(ended.length, "key")} of these ended meanwhile and need a renewal as well.`]
+          ? ["Renew can give those that have ended a new end and re-activate them in one go."]
           : []),
         ...(open.length > 0
           ? [
@@ -664,7 +886,11 @@ export class Keys {
   async #reactivateOne(key: KeyView): Promise<void> {
     const problem = await this.#sendReactivation(key);
     if (problem === null) {
-      this.#around.toasts.show({ tone: "ok", text: `Re-activated ${short(key.name)}.` });
+      this.#around.toasts.show({
+        tone: "ok",
+        text: `Re-activated ${short(key.name)}.`,
+        action: this.#undoOf("reactivate", key),
+      });
     } else if (problem.code === "keyIsExpired") {
       this.#around.dialogs.open({ kind: "renew", keys: [key], thenReactivate: true });
     } else {
@@ -677,8 +903,7 @@ export class Keys {
   }
 
   async #reactivateAll(keys: readonly KeyView[]): Promise<void> {
-    const outcome = await this.#each("Re-activating", keys, (key) => this.#sendReactivation(key));
-    this.#summarise("Re-activated", "re-activated", keys.length, outcome);
+    await this.#doAll({ kind: "reactivate" }, keys);
   }
 
   async #sendReactivation({ uid }: KeyView): Promise<ErrorView | null> {
@@ -706,8 +931,49 @@ export class Keys {
 
   /** Opens "Renew API key". */
   askRenew(keys: readonly KeyView[]): void {
+    // A single key may be renewed whatever it is; of several, some are left out with a word.
     const may = keys.filter((key) => this.mayUpdate(key));
-    if (may.length > 0) this.#around.dialogs.open({ kind: "renew", keys: may });
+    if (may.length > 0)
+      this.#around.dialogs.open({ kind: "renew", keys: keys.length === 1 ? may : [...keys] });
+  }
+
+  /** Whether a key can be rolled: a revoked one, or one of a running roll, cannot. */
+  mayRoll(key: KeyView): boolean {
+    const forOthers = this.#around.mayCreateForOthers();
+    return this.mayUpdate(key) && !this.isOut(key) && !key.pair && (key.mine || forOthers);
+  }
+
+  /** Opens "Roll API key". */
+  askRoll(key: KeyView): void {
+    if (this.mayRoll(key)) this.#around.dialogs.open({ kind: "roll", key });
+  }
+
+  /** A roll that is not over. */
+  roll(id: string): RollView | null {
+    return this.list?.rolls.find(({ roll }) => roll === id) ?? null;
+  }
+
+  /** The roll that a key is part of. */
+  rollOf({ uid, pair }: KeyView): RollView | null {
+    const rolls = this.list?.rolls ?? [];
+    const mine = ({ oldUid, newUid }: RollView) => oldUid === uid || newUid === uid;
+    return rolls.find(mine) ?? (pair ? this.roll(pair.roll) : null);
+  }
+
+  /** Takes a roll back, after a question; the core looks first whether somebody moved the end. */
+  askCancelRoll(roll: RollView, cancel: () => void): void {
+    const old = this.find(roll.oldUid);
+    this.#around.dialogs.confirm({
+      connection: this.connection,
+      title: `Cancel the roll of ${short(roll.oldName)}?`,
+      lines: [
+        ...(old ? this.about([old]) : []),
+        `${short(roll.oldName)} goes on as it was. ${short(roll.newName)} is revoked: what uses it already stops working.`,
+      ],
+      action: "Cancel roll",
+      tone: "danger",
+      onConfirm: cancel,
+    });
   }
 
   /** Opens "Edit API key". */
@@ -717,16 +983,20 @@ export class Keys {
 
   /** Opens "Delete API key". */
   askDelete(keys: readonly KeyView[]): void {
-    const may = keys.filter((key) => key.may.delete && !this.isGoing(key));
-    if (may.some((key) => key.flags.includes("signsIn"))) this.#keepSignIn("Deleting");
-    else if (may.length > 0) this.#around.dialogs.open({ kind: "delete", keys: may });
+    const plan = this.plan("delete", keys);
+    if (plan.will.length === 0) this.#sayNothingToDo(plan, "delete");
+    else this.#around.dialogs.open({ kind: "delete", keys: [...plan.will], plan });
   }
 
   /** Moves one key's end. Rejects with a `CallError` for the dialog to show. */
   async renew(opId: string, { uid }: KeyView, expiry: ExpiryChoice): Promise<KeyView> {
     const { key } = await call("renew_key", { opId, connection: this.connection, uid, expiry });
     this.put(key);
-    this.#around.toasts.show({ tone: "ok", text: `Renewed ${short(key.name)}.` });
+    this.#around.toasts.show({
+      tone: "ok",
+      text: `Renewed ${short(key.name)}.`,
+      action: this.#undoOf("renew", key),
+    });
     return key;
   }
 
@@ -735,13 +1005,30 @@ export class Keys {
     const { connection } = this;
     this.put((await call("renew_key", { opId, connection, uid: key.uid, expiry })).key);
     this.put((await call("reactivate_key", { opId: newOpId(), connection, uid: key.uid })).key);
-    this.#around.toasts.show({ tone: "ok", text: `Renewed and re-activated ${short(key.name)}.` });
+    this.#around.toasts.show({
+      tone: "ok",
+      text: `Renewed and re-activated ${short(key.name)}.`,
+      action: this.#undoOf("reactivate", key),
+    });
   }
 
-  /** Moves the end of several keys, one after the other, with a count in the list. */
-  async renewAll(keys: readonly KeyView[], expiry: ExpiryChoice): Promise<void> {
+  /** Moves the end of several keys, a few at a time, with a count in the list. */
+  async renewAll(
+    keys: readonly KeyView[],
+    expiry: ExpiryChoice,
+    reactivate = false,
+  ): Promise<void> {
+    await this.#doAll({ kind: "renew", expiry, reactivate }, keys);
+  }
+
+  /** Moves each end to its own time, one after the other, with a count in the list. */
+  async moveEnds(moves: readonly MoveView[]): Promise<void> {
     const { connection } = this;
-    const outcome = await this.#each("Renewing", keys, async ({ uid }) => {
+    const to = new Map(moves.map((move) => [move.uid, move]));
+    const keys = moves.flatMap(({ uid }) => this.find(uid) ?? []);
+    const outcome = await this.#each("Moving", keys, async ({ uid }) => {
+      const { date, time } = to.get(uid) ?? { date: "", time: "" };
+      const expiry: ExpiryChoice = { kind: "at", date, time };
       try {
         this.put((await call("renew_key", { opId: newOpId(), connection, uid, expiry })).key);
         return null;
@@ -749,7 +1036,8 @@ export class Keys {
         return toFailure(thrown);
       }
     });
-    this.#summarise("Renewed", "renewed", keys.length, outcome);
+    this.#summarise("Moved the end of", "moved", keys.length, outcome);
+    await this.reload();
   }
 
   /** Changes one key. Rejects with a `CallError` for the dialog to show. */
@@ -763,7 +1051,11 @@ export class Keys {
     const answer = await call("edit_key", { opId, connection, uid, base, ...change });
     if (answer.kind === "saved") {
       this.put(answer.key);
-      this.#around.toasts.show({ tone: "ok", text: `Saved ${short(answer.key.name)}.` });
+      this.#around.toasts.show({
+        tone: "ok",
+        text: `Saved ${short(answer.key.name)}.`,
+        action: this.#undoOf("edit", answer.key),
+      });
     } else {
       this.put(answer.theirs);
     }
@@ -826,7 +1118,118 @@ export class Keys {
   /** Stops after what is being worked on. */
   stopBatch(): void {
     if (this.#bulk) this.#bulk.bulk.stop();
-    else if (this.#series) this.#series = { ...this.#series, stopping: true };
+    else if (this.#run) {
+      const { opId } = this.#run;
+      this.#run = { ...this.#run, stopping: true };
+      void call("stop_bulk", { opId });
+    } else if (this.#series) this.#series = { ...this.#series, stopping: true };
+  }
+
+  /** Follows what core says of a bulk act of this window. */
+  follow(run: BulkRunView): void {
+    if (run.opId === this.#run?.opId) this.#run = run;
+  }
+
+  /** Joins what core was doing when this window was loaded anew, for its count and its end. */
+  async join(): Promise<void> {
+    try {
+      const runs = await call("bulk_runs", null);
+      const run = runs.find(({ connection }) => connection === this.connection);
+      if (run && !this.batch) await this.#watch(run, []);
+    } catch {
+      // Only its count is missing: what it changes is told all the same.
+    }
+  }
+
+  /** Renews or re-activates several through core, which paces them and says what became of each. */
+  async #doAll(act: BulkAct, keys: readonly KeyView[]): Promise<void> {
+    if (this.batch || keys.length === 0) return;
+    const run: BulkRunView = {
+      opId: newOpId(),
+      connection: this.connection,
+      act,
+      done: 0,
+      failed: 0,
+      of: keys.length,
+      stopping: false,
+    };
+    await this.#watch(
+      run,
+      keys.map(({ uid }) => uid),
+    );
+  }
+
+  async #watch(run: BulkRunView, uids: string[]): Promise<void> {
+    const { opId, connection, act } = run;
+    this.#run = run;
+    let view: BulkView;
+    try {
+      view = await call("bulk_keys", { opId, connection, uids, act });
+    } catch (thrown) {
+      this.#sayProblem(
+        `No key was ${bulkWords[act.kind].did.toLowerCase()}.`,
+        toFailure(thrown),
+        () => void this.#doAll(act, this.#found(uids)),
+      );
+      return;
+    } finally {
+      this.#run = null;
+    }
+    this.#apply(view.changed, nothing.uids);
+    const failed = view.failed.map(({ uid }) => uid);
+    const again = [...failed, ...(view.cutOff ? view.untouched : [])];
+    this.selection = { ...nothing, uids: new Set(again) };
+    this.#sumUpBulk(act, run.of, view, again);
+  }
+
+  #found(uids: readonly string[]): KeyView[] {
+    return uids.flatMap((uid) => this.find(uid) ?? []);
+  }
+
+  #sumUpBulk(act: BulkAct, asked: number, view: BulkView, again: readonly string[]): void {
+    const { did } = bulkWords[act.kind];
+    const { changed, failed, skipped, untouched, cutOff, ends } = view;
+    const [failure] = failed;
+    const leftOut = skipped
+      .slice(0, 5)
+      .map(({ name, why }) => `${short(name)} (${skipWords[why]})`)
+      .join(", ");
+    const details = [
+      failure ? `Not done: ${listed(failed)}. ${cutOff ? "" : failure.problem.message}`.trim() : "",
+      skipped.length > 0
+        ? `Left out: ${leftOut}${skipped.length > 5 ? ` and ${skipped.length - 5} more` : ""}.`
+        : "",
+      cutOff ? `${cutOff.message} The rest was not begun.` : "",
+      untouched.length > 0 ? untouchedWords(untouched.length) : "",
+    ].filter((line) => line !== "");
+    const undo = changed.length > 0 ? this.#bulkUndo(act, changed, ends) : null;
+    this.#around.toasts.show({
+      tone: again.length > 0 ? "bad" : "ok",
+      text:
+        changed.length === asked
+          ? `${did} ${count(asked, "key")}.`
+          : `${did} ${changed.length} of ${count(asked, "key")}.`,
+      detail: details.join(" ") || undefined,
+      action: undo ? { label: "Undo", run: undo } : undefined,
+      second:
+        again.length > 0
+          ? { label: "Retry failed", run: () => void this.#doAll(act, this.#found(again)) }
+          : undefined,
+    });
+  }
+
+  /** What takes a bulk act back, unless somebody changed it since; an undo is not undone again. */
+  #bulkUndo(act: BulkAct, changed: readonly KeyView[], ends: BulkEnd[]): (() => void) | null {
+    switch (act.kind) {
+      case "restore":
+        return null;
+      case "reactivate":
+        return () => this.#undoAll("reactivate", changed);
+      case "renew":
+        if (act.reactivate) return null;
+        return () =>
+          void this.#doAll({ kind: "restore", ends }, this.#found(ends.map(({ uid }) => uid)));
+    }
   }
 
   async #each(doing: string, keys: readonly KeyView[], deed: Deed): Promise<Outcome> {
@@ -845,7 +1248,8 @@ export class Keys {
     return outcome;
   }
 
-  #summarise(did: string, done: string, asked: number, outcome: Outcome): void {
+  /** `undoable`: what an undo of those that worked takes back. */
+  #summarise(did: string, done: string, asked: number, outcome: Outcome, undoable?: Act): void {
     const worked = outcome.done.length;
     const untouched = asked - worked - outcome.failed.length;
     const [failure] = outcome.failed;
@@ -861,6 +1265,10 @@ export class Keys {
       tone: failure ? "bad" : "ok",
       text,
       detail: [failed, left].filter((line) => line !== null).join(" ") || undefined,
+      action:
+        undoable && worked > 0
+          ? { label: "Undo", run: () => this.#undoAll(undoable, outcome.done) }
+          : undefined,
     });
   }
 
@@ -879,19 +1287,7 @@ export class Keys {
     return [
       `${keys.length === 1 ? "Key" : "Keys"}: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
       `${owners.size === 1 ? "Owner" : "Owners"}: ${[...owners].slice(0, 5).join(", ")}${owners.size > 5 ? ` and ${owners.size - 5} more` : ""}`,
-      `Connection: ${this.#around.connectionName()}`,
     ];
-  }
-
-  #keepSignIn(doing: "Revoking" | "Deleting"): void {
-    this.#around.dialogs.open({
-      kind: "notice",
-      title: `This key signs Palette Keys in to ${this.#around.connectionName()}`,
-      lines: [
-        `${doing} it would lock this app out, so nothing was done.`,
-        "Sign in with another key first; then this one can go.",
-      ],
-    });
   }
 
   #sayProblem(text: string, problem: ErrorView, again?: () => void): void {
@@ -918,7 +1314,7 @@ function untouchedWords(keys: number): string {
   return `Stopped: ${count(keys, "key")} left as ${keys === 1 ? "it was" : "they were"}.`;
 }
 
-function listed(keys: readonly KeyView[]): string {
+function listed(keys: readonly { name: string }[]): string {
   const names = keys.slice(0, 5).map((key) => short(key.name));
   const more = keys.length - names.length;
   return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;

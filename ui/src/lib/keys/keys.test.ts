@@ -29,6 +29,7 @@ function open(made: FakeHost) {
     outbox,
     connectionName: () => "acme",
     now: () => NOW,
+    mayCreateForOthers: () => true,
     signedOut,
   });
 }
@@ -90,6 +91,29 @@ describe("reading", () => {
     expect(changed.map((row) => row.key.name)).toEqual(["ci"]);
   });
 
+  it("is given what differs from what it has, and falls back to that where it was ahead", async () => {
+    const have = keys.list?.snapshot;
+    host.keys = host.keys
+      .filter(({ name }) => name !== "argo-prod")
+      .map((key) => (key.name === "atlantis" ? { ...key, name: "atlas" } : key));
+    keys.put({ ...named("ci-prod"), name: "ahead" });
+    expect(keys.rows.some(({ key }) => key.name === "ahead")).toBe(true);
+    await keys.reload();
+    expect(asked("list_keys").at(-1)?.request).toMatchObject({ have });
+    expect(keys.list?.since).toBe(have);
+    const names = keys.rows.map(({ key }) => key.name);
+    expect(names.toSorted()).toEqual(host.keys.map(({ name }) => name).toSorted());
+    expect(names).toContain("ci-prod");
+    expect(names).toContain("atlas");
+  });
+
+  it("asks for all of it when what it is given does not go into what it has", async () => {
+    await Promise.all([keys.refresh(), keys.reload(), keys.reload()]);
+    host.keys = host.keys.slice(0, 7);
+    await Promise.all([keys.reload(), keys.refresh(), keys.reload()]);
+    expect(keys.rows.map(({ uid }) => uid)).toEqual(host.keys.map(({ uid }) => uid));
+  });
+
   it("moves neither the current key nor the ticks on a refresh", async () => {
     keys.focus(named("argo-prod").uid);
     keys.tickKey(named("atlantis").uid);
@@ -136,6 +160,10 @@ describe("reading", () => {
       ownUserUid: null,
       revision: 1,
       lostCreations: [],
+      rolls: [],
+      snapshot: 1,
+      since: null,
+      gone: [],
     }));
     await keys.reload();
     expect(keys.list).toBeNull();
@@ -191,7 +219,7 @@ describe("revoking", () => {
     await vi.waitFor(() => expect(toasts.shown[0]?.text).toBe("Revoked ci-prod."));
     toasts.undoable?.action?.run();
     await vi.waitFor(() => expect(named("ci-prod").status).toBe("expiring"));
-    expect(asked("reactivate_key")).toHaveLength(1);
+    expect(asked("undo")).toHaveLength(1);
   });
 
   it("keeps the row in sight that a view would not show any more, until something else is asked", async () => {
@@ -211,7 +239,8 @@ describe("revoking", () => {
     expect(asked("revoke_key")).toHaveLength(0);
     const [dialog] = dialogs.shown;
     if (dialog?.kind !== "confirm") throw new Error("no question");
-    expect(dialog.lines.join("\n")).toMatch(/nightly-backup[\s\S]*Ana Ruiz[\s\S]*acme/);
+    expect(dialog.lines.join("\n")).toMatch(/nightly-backup[\s\S]*Ana Ruiz/);
+    expect(dialog.connection).toBe("acme");
     dialog.onConfirm();
     await settled();
     expect(named("nightly-backup").status).toBe("revoked");
@@ -292,10 +321,9 @@ describe("revoking", () => {
 
   it("stops before the key that signs this app in", () => {
     keys.revoke([named("palette-keys on lark")]);
-    keys.revoke([named("ci-prod"), named("palette-keys on lark")]);
     keys.askDelete([named("palette-keys on lark")]);
     expect(host.calls.filter(({ name }) => /revoke|delete/.test(name))).toEqual([]);
-    expect(dialogs.shown.map(({ kind }) => kind)).toEqual(["notice", "notice", "notice"]);
+    expect(dialogs.shown.map(({ kind }) => kind)).toEqual(["signsIn", "signsIn"]);
   });
 
   describe("several", () => {
@@ -334,7 +362,7 @@ describe("revoking", () => {
       toasts.undoable?.action?.run();
       await vi.waitFor(() => expect(named("argo-staging").status).not.toBe("revoked"));
       await settled();
-      expect(asked("reactivate_key")).toHaveLength(3);
+      expect(asked("undo")).toHaveLength(3);
       expect(unclaimed, "the sum is the only word about them").not.toHaveBeenCalled();
     });
 
@@ -459,6 +487,127 @@ describe("revoking", () => {
   });
 });
 
+describe("several at once, through core", () => {
+  const three = () => [named("nightly-backup"), named("argo-staging"), named("atlantis")];
+  const days = { kind: "days", days: 45 } as const;
+  const asking = () => {
+    const dialog = dialogs.shown.at(-1);
+    if (dialog?.kind !== "confirm") throw new Error("no question");
+    return dialog;
+  };
+
+  const openWith = async (options: Parameters<typeof fakeHost>[0]) => {
+    open(fakeHost(options));
+    void listen("bulk-changed", (run) => keys.follow(run));
+    await keys.refresh();
+  };
+
+  it("ticks everything that matches", () => {
+    keys.search = "argo";
+    keys.tickMatching();
+    expect(keys.selected.map(({ name }) => name)).toEqual(["argo-prod", "argo-staging"]);
+  });
+
+  it("counts what it renews, and takes it back", async () => {
+    await openWith({ sends: 120 });
+    const before = three().map(({ expires }) => expires);
+    const renewing = keys.renewAll(three(), days);
+    expect(keys.batch).toMatchObject({ doing: "Renewing", done: 0, of: 3 });
+    await vi.waitFor(() => expect(keys.batch?.done).toBe(2));
+    await renewing;
+    expect(keys.batch).toBeNull();
+    expect(toasts.shown.at(-1)).toMatchObject({ tone: "ok", text: "Renewed 3 keys." });
+    toasts.undoable?.action?.run();
+    await vi.waitFor(() => expect(toasts.shown.at(-1)?.text).toBe("Put back the end of 3 keys."));
+    expect(three().map(({ expires }) => expires)).toEqual(before);
+    expect(toasts.shown.at(-1)?.action, "an undo is not undone").toBeUndefined();
+  });
+
+  it("names what failed, keeps it ticked, and tries only that again", async () => {
+    const refuses = ["argo-staging"];
+    await openWith({ refuses });
+    await keys.renewAll(three(), days);
+    const toast = toasts.shown.at(-1);
+    expect(toast).toMatchObject({
+      tone: "bad",
+      text: "Renewed 2 of 3 keys.",
+      detail: "Not done: argo-staging. You may not.",
+      second: { label: "Retry failed" },
+    });
+    expect(keys.selected.map(({ name }) => name)).toEqual(["argo-staging"]);
+    refuses.pop();
+    toast?.second?.run();
+    await vi.waitFor(() => expect(toasts.shown.at(-1)?.text).toBe("Renewed 1 key."));
+    expect(asked("bulk_keys").at(-1)?.request).toMatchObject({ uids: [named("argo-staging").uid] });
+  });
+
+  it("stops, and says what was left as it was", async () => {
+    await openWith({ sends: 120 });
+    const renewing = keys.renewAll(three(), days);
+    await vi.waitFor(() => expect(keys.batch?.done).toBe(1));
+    keys.stopBatch();
+    expect(keys.batch?.stopping).toBe(true);
+    await renewing;
+    expect(toasts.shown.at(-1)?.detail).toMatch(/Stopped: \d keys? left as/);
+  });
+
+  it("joins what goes on after the window was loaded anew", async () => {
+    await openWith({ sends: 120 });
+    const first = keys.renewAll(three(), days);
+    await vi.waitFor(() => expect(keys.batch?.done).toBe(1));
+    const again = new Keys("acme", {
+      toasts: new Toasts(),
+      dialogs,
+      outbox,
+      connectionName: () => "acme",
+      now: () => NOW,
+      signedOut,
+      mayCreateForOthers: () => true,
+    });
+    host.answer("bulk_keys", () => new Promise(() => {}));
+    void again.join();
+    await vi.waitFor(() => expect(again.batch).toMatchObject({ doing: "Renewing", of: 3 }));
+    await first;
+  });
+
+  it("re-activates several after a question that counts them, and undoes it without another", async () => {
+    await openWith({});
+    const [active] = three();
+    if (!active) throw new Error("no key");
+    const revoked = keys.rows.map(({ key }) => key).filter(({ status }) => status === "revoked");
+    const ready = revoked.filter((key) => !keys.hasEnded(key));
+    keys.reactivate([...revoked, active]);
+    const question = asking();
+    expect(question.plan?.lines[0]?.words).toBe(`${ready.length} will be re-activated`);
+    expect(question.plan?.lines.map(({ words }) => words)).toContain("1 is not revoked");
+    question.onConfirm();
+    await vi.waitFor(() =>
+      expect(toasts.shown.at(-1)?.text).toBe(`Re-activated ${ready.length} keys.`),
+    );
+    toasts.undoable?.action?.run();
+    await vi.waitFor(() => expect(asked("undo")).toHaveLength(ready.length));
+    expect(asked("undo")[0]?.request).toMatchObject({ target: { act: "reactivate" } });
+    expect(dialogs.shown.filter(({ id }) => id !== question.id)).toEqual([]);
+  });
+
+  it("leaves out the key that signs in when it is one of many, and says so", () => {
+    keys.revoke([named("palette-keys on lark"), ...three()]);
+    expect(asking().title).toBe("Revoke 3 keys?");
+    expect(asking().plan?.lines.map(({ words }) => words)).toEqual([
+      "3 will be revoked",
+      "1 signs Palette Keys in",
+    ]);
+    keys.askDelete([named("palette-keys on lark"), ...three()]);
+    expect(dialogs.shown.at(-1)).toMatchObject({ kind: "delete", plan: { asked: 4 } });
+    keys.revoke([named("palette-keys on lark")]);
+    expect(dialogs.shown.at(-1)).toMatchObject({
+      kind: "signsIn",
+      key: { name: "palette-keys on lark" },
+      doing: "revoke",
+    });
+  });
+});
+
 describe("re-activating", () => {
   it("offers a renewal for a key that ended meanwhile", () => {
     const key = { ...named("leaked-in-slack"), expires: NOW - 1 };
@@ -474,7 +623,8 @@ describe("re-activating", () => {
     const [dialog] = dialogs.shown;
     if (dialog?.kind !== "confirm") throw new Error("no question");
     expect(dialog.title).toBe("Withdraw the revocation?");
-    expect(dialog.lines.join("\n")).toMatch(/ci-prod[\s\S]*Jane Doe[\s\S]*acme/);
+    expect(dialog.lines.join("\n")).toMatch(/ci-prod[\s\S]*Jane Doe/);
+    expect(dialog.connection).toBe("acme");
     dialog.onConfirm();
     await vi.waitFor(() => expect(asked("reactivate_key")).toHaveLength(1));
     host.end(record.record, { kind: "givenUp" });

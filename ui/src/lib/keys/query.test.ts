@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { NOW, tenantKeys } from "../../../tests/fake-tenant";
-import { parse } from "./query";
+import {
+  fields,
+  holds,
+  parse,
+  print,
+  split,
+  suggest,
+  toggled,
+  type Field,
+  type Term,
+} from "./query";
 import { toRow } from "./rows";
 
 const rows = tenantKeys().map(toRow);
@@ -17,6 +27,15 @@ describe("words", () => {
     expect(found("okafor")).toContain("grafana-reader");
     expect(found("tomas.brandt@")).toContain("legacy-jenkins");
     expect(found("66e844c44bab2337f20c7471")).toEqual(["ci-prod"]);
+  });
+
+  it("keeps quotes inside a text that was pasted between quotes", () => {
+    expect(split('"<img onerror="wind" owner:"j "d" e" x"y').map(({ value }) => value)).toEqual([
+      '<img onerror="wind',
+      'j "d',
+      'e"',
+      'x"y',
+    ]);
   });
 
   it("joins words by and, keeps quoted ones together, and turns round with a minus", () => {
@@ -93,10 +112,111 @@ describe("what cannot be understood", () => {
     expect(found("argo-prod status:foo")).toEqual(["argo-prod"]);
   });
 
+  it("says where, and what would be right", () => {
+    const [problem] = parse("argo -status:foo x", NOW).problems;
+    expect(problem).toMatchObject({ part: "status:foo", from: 5, to: 16 });
+    expect(problem?.words).toContain("expiring");
+    for (const [slip, meant] of [
+      ["stauts:active", "status:"],
+      ["ownr:jane", "owner:"],
+      ["expiers:<30d", "expires:"],
+      ["creates:>1y", "created:"],
+    ]) {
+      const { problems: found } = parse(slip ?? "", NOW);
+      expect(found[0]?.words, slip).toContain(`Did you mean ${meant}`);
+    }
+  });
+
   it("survives anything typed", () => {
     for (const text of ['"', "-", ":", "::", '-"', 'owner:"', "\\", "a:b:c", "<script>", "𝒦"]) {
       expect(() => found(text), text).not.toThrow();
     }
+  });
+});
+
+describe("more filters", () => {
+  it("looks into one field alone", () => {
+    expect(found("name:argo")).toEqual(["argo-prod", "argo-staging"]);
+    expect(found("name:jane")).toEqual(["dev-jane"]);
+    expect(found("description:velero")).toEqual(["nightly-backup"]);
+    expect(found("email:tomas.brandt@")).toContain("legacy-jenkins");
+    expect(found("uid:66e844c44bab2337f20c7471")).toEqual(["ci-prod"]);
+    expect(problems("name: uid:")).toEqual(["name:", "uid:"]);
+  });
+
+  it("takes nothing from the language it is written in for a filter", () => {
+    expect(problems("is:constructor has:tostring")).toEqual(["is:constructor", "has:tostring"]);
+    expect(problems("constructor:x")).toEqual([]);
+  });
+});
+
+/** Chance that is the same on every run. */
+function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+describe("properties", () => {
+  const letters = [...'abzAZ019 \t\n"\\\\-:<>é𝒦\u202e', "owner:", "is:", "status:", '"', " "];
+  const random = chance(20_261_125);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+  const textOf = (most: number) =>
+    Array.from({ length: Math.floor(random() * most) }, () => pick(letters)).join("");
+
+  it("never throws, and each part has its place", () => {
+    for (let run = 0; run < 3000; run++) {
+      const text = textOf(24);
+      const query = parse(text, NOW);
+      let end = 0;
+      for (const { from, to } of query.terms) {
+        expect(from >= end && to > from && to <= text.length, JSON.stringify(text)).toBe(true);
+        end = to;
+      }
+      rows.slice(0, 3).forEach(query.matches);
+      suggest(text, () => ["Jane Doe"]);
+    }
+  });
+
+  it("reads back what it prints", () => {
+    const names: (Field | null)[] = [null, ...(Object.keys(fields) as Field[])];
+    for (let run = 0; run < 3000; run++) {
+      const terms: Term[] = Array.from({ length: Math.floor(random() * 4) }, () => ({
+        negated: random() < 0.3,
+        field: pick(names),
+        value: textOf(8),
+      }));
+      const text = terms.map(print).join(" ");
+      const back = split(text).map(({ negated, field, value }) => ({ negated, field, value }));
+      expect(back, JSON.stringify(text)).toEqual(terms);
+    }
+  });
+});
+
+describe("chips and suggestions", () => {
+  it("writes and takes away the same text", () => {
+    expect(toggled("argo", "is:never")).toBe("argo is:never");
+    expect(toggled("", "is:never")).toBe("is:never");
+    expect(toggled("IS:Never  argo", "is:never")).toBe("argo");
+    expect(holds("argo is:never", "is:never")).toBe(true);
+    expect(holds("argo -is:never", "is:never")).toBe(false);
+    expect(toggled(toggled("a b", "-status:revoked"), "-status:revoked")).toBe("a b");
+  });
+
+  it("offers filters, then what they may be", () => {
+    const people = () => ["Jane Doe", "Ana Ruiz"];
+    const offered = (text: string) => suggest(text, people).map(({ term }) => term);
+    expect(offered("")).toEqual([]);
+    expect(offered("argo exp")).toEqual(["expires:"]);
+    expect(suggest("argo exp", people)[0]?.text).toBe("argo expires:");
+    expect(offered("status:e")).toEqual(["status:expiring", "status:expired"]);
+    expect(suggest("-is:o", people)[0]?.text).toBe("-is:orphan ");
+    expect(offered("owner:")).toEqual(["owner:me", 'owner:"Jane Doe"', 'owner:"Ana Ruiz"']);
+    expect(offered("owner:rui")).toEqual(['owner:"Ana Ruiz"']);
+    expect(offered("status:expired"), "nothing to add").toEqual([]);
+    expect(offered("status:expired ")).toEqual([]);
   });
 });
 

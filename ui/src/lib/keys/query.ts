@@ -1,25 +1,62 @@
 /**
- * The grammar of the search box: words, and `owner: status: expires: created: is: has:`.
+ * The grammar of the search box: words, and filters such as `owner:` and `expires:`.
  *
  *   ci owner:jane status:expiring expires:<30d created:>1y is:never has:secret -"old name"
  *
- * Words and filters are joined by "and"; a minus in front turns one round; quotes hold a
- * text with spaces. What cannot be understood is reported and filters nothing.
+ * Words and filters are joined by "and"; a minus in front turns one round; quotes hold a text with
+ * spaces, and a backslash in them takes the next character as it is. What cannot be understood is
+ * reported with its place and filters nothing.
  */
 import type { Flag, Status } from "../ipc";
 import type { Row } from "./rows";
 import { duration } from "./time";
 
+/** The filters, with what each is about. */
+export const fields = {
+  owner: "name or e-mail of the owner, or me",
+  status: "active, expiring, expired or revoked",
+  expires: "<30d, >1y, a date, or never",
+  created: "<7d, >1y, or a date",
+  is: "never, orphan, mine, app …",
+  has: "secret, description or owner",
+  name: "a part of the name",
+  description: "a part of the description",
+  email: "a part of the owner's e-mail",
+  uid: "a part of the uid",
+} as const;
+
+/** Names one filter. */
+export type Field = keyof typeof fields;
+
+/** One word or filter of a search. */
+export interface Term {
+  negated: boolean;
+  /** None: a word that is looked for everywhere. */
+  field: Field | null;
+  /** As typed, without quotes. */
+  value: string;
+}
+
+/** A term with its place in the text, from the first character to after the last. */
+export interface Placed extends Term {
+  from: number;
+  to: number;
+}
+
 /** Something in the search that could not be understood. */
 export interface QueryProblem {
   /** The part as typed. */
   part: string;
+  /** Where it stands in the text. */
+  from: number;
+  to: number;
   /** What is wrong with it and what would be right. */
   words: string;
 }
 
 /** A search, ready to be asked of every row. */
 export interface Query {
+  terms: readonly Placed[];
   matches: (row: Row) => boolean;
   problems: QueryProblem[];
   /** True when it filters nothing. */
@@ -61,35 +98,180 @@ function status(name: Status): Test {
 export function parse(text: string, now: number): Query {
   const tests: Test[] = [];
   const problems: QueryProblem[] = [];
-  for (const part of split(text)) {
-    const negated = part.startsWith("-") && part.length > 1;
-    const body = negated ? part.slice(1) : part;
-    const test = read(body);
-    if (typeof test === "string") problems.push({ part, words: test });
+  const terms = split(text);
+  for (const term of terms) {
+    const test = read(term);
+    const { from, to, negated } = term;
+    if (typeof test === "string")
+      problems.push({ part: text.slice(from, to).replace(/^-/, ""), from, to, words: test });
     else if (test) tests.push(negated ? (row, at) => !test(row, at) : test);
   }
   return {
+    terms,
     matches: (row) => tests.every((test) => test(row, now)),
     problems,
     empty: tests.length === 0,
   };
 }
 
-/** Parts between spaces; quotes hold spaces and may follow a colon. */
-function split(text: string): string[] {
-  return text.match(/-?(?:[a-z]+:)?"[^"]*"?|\S+/gi) ?? [];
+function isField(name: string): name is Field {
+  return Object.hasOwn(fields, name);
 }
 
-function unquote(text: string): string {
-  return text.replaceAll('"', "").trim();
+/** The terms of a text, with their places. */
+export function split(text: string): Placed[] {
+  const terms: Placed[] = [];
+  const length = text.length;
+  let at = 0;
+  while (at < length) {
+    if (/\s/.test(text.charAt(at))) {
+      at++;
+      continue;
+    }
+    const from = at;
+    const negated = text[at] === "-" && at + 1 < length && !/\s/.test(text.charAt(at + 1));
+    if (negated) at++;
+    const name = /^([a-z]+):/i.exec(text.slice(at, at + 20))?.[1]?.toLowerCase() ?? "";
+    const field = isField(name) ? name : null;
+    if (field) at += name.length + 1;
+    let value = "";
+    if (text[at] === '"') {
+      at++;
+      // A quote that is not closed yet holds the rest: one is still typing. One that is followed by
+      // more of a word is part of a text that was pasted between quotes.
+      const closes = () => text[at] === '"' && /^(\s|$)/.test(text.slice(at + 1, at + 2));
+      for (; at < length && !closes(); at++) {
+        if (text[at] === "\\" && at + 1 < length) at++;
+        value += text.charAt(at);
+      }
+      at++;
+    } else {
+      for (; at < length && !/\s/.test(text.charAt(at)); at++) value += text.charAt(at);
+    }
+    terms.push({ negated, field, value, from, to: Math.min(at, length) });
+  }
+  return terms;
+}
+
+/** A term as one would type it: what `split` reads back as the same. */
+export function print({ negated, field, value }: Term): string {
+  const plain =
+    value !== "" &&
+    !/\s/.test(value) &&
+    !value.startsWith('"') &&
+    (field !== null || ((negated || !value.startsWith("-")) && split(value)[0]?.field === null));
+  const written =
+    plain || (value === "" && field !== null)
+      ? value
+      : `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+  return `${negated ? "-" : ""}${field ? `${field}:` : ""}${written}`;
+}
+
+/** Whether a search has a term, however it is written. */
+export function holds(text: string, term: string): boolean {
+  const [wanted] = split(term);
+  return wanted !== undefined && split(text).some((each) => isSame(each, wanted));
+}
+
+/** The search with a term more, or without it when it is there. */
+export function toggled(text: string, term: string): string {
+  const [wanted] = split(term);
+  if (!wanted) return text;
+  const terms = split(text);
+  const kept = terms.filter((each) => !isSame(each, wanted));
+  if (kept.length === terms.length) return `${text.trimEnd()} ${term}`.trimStart();
+  return kept.map(({ from, to }) => text.slice(from, to)).join(" ");
+}
+
+function isSame(a: Term, b: Term): boolean {
+  return (
+    a.negated === b.negated &&
+    a.field === b.field &&
+    a.value.toLowerCase() === b.value.toLowerCase()
+  );
+}
+
+/** Something that could be typed next. */
+export interface Suggestion {
+  /** The term as it would stand in the text. */
+  term: string;
+  /** What it is about. */
+  hint: string;
+  /** The whole text with it in its place. */
+  text: string;
+}
+
+const values: Partial<Record<Field, Record<string, string>>> = {
+  status: {
+    active: "works, and will for a while",
+    expiring: "ends soon",
+    expired: "has ended",
+    revoked: "was taken out of service",
+  },
+  is: {
+    never: "never expires",
+    orphan: "its owner is gone",
+    inactive: "its owner may not sign in",
+    mine: "you own it",
+    app: "signs this app in",
+    revoking: "not confirmed yet",
+  },
+  has: {
+    secret: "its value is in the keychain",
+    description: "somebody described it",
+    owner: "its owner is still there",
+  },
+  expires: {
+    "<7d": "within a week",
+    "<30d": "within 30 days",
+    "<90d": "within 90 days",
+    ">1y": "later than in a year",
+    never: "no end",
+  },
+  created: { "<7d": "in the last week", ">90d": "before that", ">1y": "over a year ago" },
+};
+
+/** What could be meant by the term at the end of a text; `owners` are the names there are. */
+export function suggest(text: string, owners: () => readonly string[], most = 5): Suggestion[] {
+  const last = split(text).at(-1);
+  if (!last || last.to < text.length || last.value.startsWith('"')) return [];
+  const { field, negated } = last;
+  const typed = last.value.toLowerCase();
+  const before = text.slice(0, last.from);
+  const of = (term: Term, hint: string, more = " ") => {
+    const written = print(term);
+    return { term: written, hint, text: before + written + more };
+  };
+  if (field === null) {
+    if (typed === "") return [];
+    return Object.entries(fields)
+      .filter(([name]) => name.startsWith(typed))
+      .slice(0, most)
+      .map(([name, hint]) => of({ negated, field: name as Field, value: "" }, hint, ""));
+  }
+  const known =
+    field === "owner"
+      ? [["me", "your own"], ...owners().map((name) => [name, "owner"])]
+      : Object.entries(values[field] ?? {});
+  return known
+    .flatMap(([value, hint]) =>
+      value !== undefined && hint !== undefined ? [{ value, hint }] : [],
+    )
+    .filter(({ value }) => {
+      const whole = value.toLowerCase();
+      const begins = whole.startsWith(typed) || (field === "owner" && whole.includes(` ${typed}`));
+      return begins && whole !== typed;
+    })
+    .slice(0, most)
+    .map(({ value, hint }) => of({ negated, field, value }, hint));
 }
 
 /** A test, or words on what is wrong, or nothing for an empty word. */
-function read(part: string): Test | string | null {
-  const [, name, rest] = /^([a-z]+):(.*)$/is.exec(part) ?? [];
-  if (name === undefined || rest === undefined) return word(unquote(part).toLowerCase());
-  const value = unquote(rest).toLowerCase();
-  switch (name.toLowerCase()) {
+function read({ field, value: typed }: Term): Test | string | null {
+  const value = typed.trim().toLowerCase();
+  switch (field) {
+    case null:
+      return word(value);
     case "owner":
       if (value === "") return "Write a name or e-mail after owner:";
       if (value === "me") return (row) => row.key.mine;
@@ -104,17 +286,51 @@ function read(part: string): Test | string | null {
     case "created":
       return time(value, "created", (row) => row.key.created, -1);
     case "is":
-      return states[value] ?? `is: knows ${Object.keys(states).join(", ")}.`;
+      return own(states, value) ?? `is: knows ${Object.keys(states).join(", ")}.`;
     case "has":
-      return holdings[value] ?? `has: knows ${Object.keys(holdings).join(", ")}.`;
-    // A colon in a name ("team:ci") is a word like any other.
-    default:
-      return word(unquote(part).toLowerCase());
+      return own(holdings, value) ?? `has: knows ${Object.keys(holdings).join(", ")}.`;
+    case "name":
+      return part(value, field, (row) => row.key.name);
+    case "description":
+      return part(value, field, (row) => row.key.description);
+    case "email":
+      return part(value, field, (row) => row.key.ownerEmail ?? "");
+    case "uid":
+      return part(value, field, (row) => row.uid);
   }
 }
 
-function word(value: string): Test | null {
+function own(tests: Record<string, Test>, name: string): Test | undefined {
+  return Object.hasOwn(tests, name) ? tests[name] : undefined;
+}
+
+function part(value: string, field: Field, of: (row: Row) => string): Test | string {
+  if (value === "") return `Write ${fields[field]} after ${field}:`;
+  return (row) => of(row).toLowerCase().includes(value);
+}
+
+/** A colon in a name ("team:ci") is a letter like any other, but a slip in a filter is told. */
+function word(value: string): Test | string | null {
+  const [, name] = /^([a-z]{4,}):/.exec(value) ?? [];
+  const meant = name && Object.keys(fields).find((field) => isSlip(name, field));
+  if (meant) return `There is no ${name}: here. Did you mean ${meant}: ?`;
   return value === "" ? null : (row) => row.text.includes(value);
+}
+
+/** One letter more, less, other, or two of them swapped. */
+function isSlip(typed: string, meant: string): boolean {
+  if (Math.abs(typed.length - meant.length) > 1) return false;
+  let at = 0;
+  while (at < typed.length && typed[at] === meant[at]) at++;
+  const rest = (text: string, from: number) => text.slice(from);
+  return (
+    rest(typed, at + 1) === rest(meant, at + 1) ||
+    rest(typed, at + 1) === rest(meant, at) ||
+    rest(typed, at) === rest(meant, at + 1) ||
+    (typed[at] === meant[at + 1] &&
+      typed[at + 1] === meant[at] &&
+      rest(typed, at + 2) === rest(meant, at + 2))
+  );
 }
 
 /**

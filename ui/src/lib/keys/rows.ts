@@ -1,4 +1,4 @@
-import type { Flag, KeyView, Status } from "../ipc";
+import type { Flag, KeyListView, KeyView, Status } from "../ipc";
 
 /** A key with what search and sort need, worked out once per list and not per keystroke. */
 export interface Row {
@@ -49,7 +49,24 @@ export function toRows(keys: readonly KeyView[], before: ReadonlyMap<string, Row
   });
 }
 
+/** The list after an answer that holds only what differs from it, or all of it anew. */
+export function merged(list: KeyListView, answer: KeyListView): KeyListView {
+  if (answer.since === null) return answer;
+  if (answer.keys.length === 0 && answer.gone.length === 0) return { ...answer, keys: list.keys };
+  const changed = new Map(answer.keys.map((key) => [key.uid, key]));
+  const gone = new Set(answer.gone);
+  const kept = list.keys
+    .filter(({ uid }) => !gone.has(uid))
+    .map((key) => {
+      const other = changed.get(key.uid);
+      changed.delete(key.uid);
+      return other ?? key;
+    });
+  return { ...answer, keys: [...kept, ...changed.values()] };
+}
+
 function same(a: KeyView, b: KeyView): boolean {
+  if (a === b) return true;
   return (
     a.name === b.name &&
     a.status === b.status &&
@@ -65,6 +82,9 @@ function same(a: KeyView, b: KeyView): boolean {
     a.mine === b.mine &&
     a.may.update === b.may.update &&
     a.may.delete === b.may.delete &&
+    a.pair?.uid === b.pair?.uid &&
+    a.pair?.name === b.pair?.name &&
+    a.pair?.ends === b.pair?.ends &&
     a.flags.length === b.flags.length &&
     a.flags.every((flag, index) => flag === b.flags[index])
   );

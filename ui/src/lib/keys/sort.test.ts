@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { tenantKeys } from "../../../tests/fake-tenant";
 import { toRow } from "./rows";
-import { pressed, sorted, trouble, type Sort } from "./sort";
+import { pressed, sorted, Sorter, trouble, type Sort } from "./sort";
 
 const rows = tenantKeys().map(toRow);
 const names = (sort: Sort) => sorted(rows, sort).map((row) => row.key.name);
@@ -67,4 +67,23 @@ it("turns round when a header is pressed twice, and starts with the newest", () 
   expect(pressed(trouble, "expires")).toEqual({ column: "expires", descending: true });
   expect(pressed(trouble, "name")).toEqual({ column: "name", descending: false });
   expect(pressed(trouble, "created")).toEqual({ column: "created", descending: true });
+});
+
+it("finds the same order again when a few rows changed, came or went", () => {
+  for (const column of ["status", "name", "owner", "expires", "created", "keychain"] as const) {
+    for (const descending of [false, true]) {
+      const by = { column, descending };
+      const sorter = new Sorter();
+      let now = rows;
+      expect(sorter.sorted(now, by)).toEqual(sorted(now, by));
+      for (let step = 0; step < rows.length; step++) {
+        const row = rows[step]!;
+        const other = toRow({ ...row.key, uid: `x${step}`, name: `n${step}`, expires: step * 1e9 });
+        now = now.map((each) => (each === row ? other : each));
+        if (step % 5 === 0) now = [...now, toRow({ ...row.key, uid: `y${step}`, created: step })];
+        if (step % 7 === 0) now = now.slice(1);
+        expect(sorter.sorted(now, by), `${column} ${step}`).toEqual(sorted(now, by));
+      }
+    }
+  }
 });

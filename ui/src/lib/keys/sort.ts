@@ -1,8 +1,18 @@
-import type { KeyView, Status } from "../ipc";
+import type { KeyView, ListOrder, Status } from "../ipc";
 import type { Row } from "./rows";
 
 /** What the list can be sorted by. */
-export type SortColumn = "status" | "name" | "owner" | "expires" | "created" | "keychain";
+export type SortColumn = ListOrder;
+
+/** What the columns are called. */
+export const headings: Record<SortColumn, string> = {
+  status: "Status",
+  name: "Name",
+  owner: "Owner",
+  expires: "Expires",
+  created: "Created",
+  keychain: "Keychain",
+};
 
 /** A chosen order. */
 export interface Sort {
@@ -28,16 +38,53 @@ export function sorted(
   { column, descending }: Sort,
   places: ReadonlyMap<string, Row> = new Map(),
 ): Row[] {
-  const way = descending ? -1 : 1;
   if (places.size > 0) {
     const stand = rows.map((row) => places.get(row.uid) ?? row);
     const real = new Map(rows.map((row) => [row.uid, row]));
     return sorted(stand, { column, descending }).flatMap(({ uid }) => real.get(uid) ?? []);
   }
-  return [...rows].sort(
-    (a, b) =>
-      compare(a, b, column, way) || byText(a.nameOrder, b.nameOrder) || (a.uid < b.uid ? -1 : 1),
-  );
+  return [...rows].sort(comparison({ column, descending }));
+}
+
+function comparison({ column, descending }: Sort): (a: Row, b: Row) => number {
+  const way = descending ? -1 : 1;
+  return (a, b) =>
+    compare(a, b, column, way) || byText(a.nameOrder, b.nameOrder) || (a.uid < b.uid ? -1 : 1);
+}
+
+/** Sorts a list again and again: when a few rows changed, only those find new places. */
+export class Sorter {
+  #order: readonly Row[] = [];
+  #by: Sort | null = null;
+
+  /** As {@link sorted}. */
+  sorted(rows: readonly Row[], by: Sort, places: ReadonlyMap<string, Row> = new Map()): Row[] {
+    if (places.size > 0) return sorted(rows, by, places);
+    const order = this.#again(rows, by) ?? sorted(rows, by);
+    this.#order = order;
+    this.#by = by;
+    return order;
+  }
+
+  #again(rows: readonly Row[], by: Sort): Row[] | null {
+    if (this.#by?.column !== by.column || this.#by.descending !== by.descending) return null;
+    const before = new Set(this.#order);
+    const fresh = rows.filter((row) => !before.has(row));
+    if (fresh.length > rows.length / 8) return null;
+    const now = new Set(rows);
+    const kept = this.#order.filter((row) => now.has(row));
+    if (fresh.length === 0) return kept;
+    const compared = comparison(by);
+    fresh.sort(compared);
+    const order: Row[] = [];
+    let next = 0;
+    for (const row of kept) {
+      for (let each = fresh[next]; each && compared(each, row) < 0; each = fresh[++next])
+        order.push(each);
+      order.push(row);
+    }
+    return [...order, ...fresh.slice(next)];
+  }
 }
 
 function compare(a: Row, b: Row, column: SortColumn, way: 1 | -1): number {

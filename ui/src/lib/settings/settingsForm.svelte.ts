@@ -14,7 +14,8 @@ export type NumberName =
   "defaultExpirationDays" | "leadDays" | "longestLifeDays" | "clipboardSeconds" | "refreshMinutes";
 
 /** The settings that are on or off. */
-export type FlagName = "startAtLogin" | "closeToTray" | "notices" | "weeklyDigest";
+export type FlagName =
+  "startAtLogin" | "closeToTray" | "notices" | "weeklyDigest" | "changeNotices" | "renewSignInKey";
 
 /** The days before a key's end at which notices are given. */
 export const NOTICE_DAYS = { least: 1, most: 365, many: 10 };

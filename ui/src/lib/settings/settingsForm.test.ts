@@ -24,6 +24,12 @@ beforeEach(() => {
     notices: true,
     noticeDays: [30, 14, 7, 3, 1],
     weeklyDigest: true,
+    changeNotices: false,
+    policyPath: null,
+    severities: {},
+    renewSignInKey: true,
+    hiddenColumns: [],
+    savedViews: [],
   };
 });
 

@@ -3,7 +3,7 @@
 /**
  * What went wrong, as a code the window has words for.
  */
-export type ErrorCode = "addressEmpty" | "addressInvalid" | "addressHasCredentials" | "addressNotSecure" | "keyMalformed" | "credentialRejected" | "mfaRequired" | "organizationNeeded" | "notSignedIn" | "connectionUnknown" | "connectionExists" | "certificateInvalid" | "proxyInvalid" | "hostUnreachable" | "hostUnknown" | "timedOut" | "tlsUntrusted" | "proxyFailed" | "redirectRefused" | "notPalette" | "answerUnreadable" | "answerTooLarge" | "rateLimited" | "serverFault" | "unauthorized" | "forbidden" | "keyGone" | "refused" | "nameEmpty" | "nameTooLong" | "nameHasControlCharacters" | "nameTaken" | "descriptionTooLong" | "expiryMissing" | "expiryPast" | "expiryTooFar" | "expiryNotATime" | "expirySkippedByClockChange" | "expiryBeyondPolicy" | "quotaFull" | "ownerUnknown" | "nameMismatch" | "keyIsExpired" | "outcomeUnknown" | "revocationsOpen" | "valueGone" | "valueNotKept" | "valueNotStored" | "clipboardFailed" | "fileFailed" | "cancelled" | "keychainAbsent" | "keychainLocked" | "keychainDismissed" | "keychainWaiting" | "keychainItemMissing" | "keychainAmbiguous" | "keychainFailed" | "storeFailed" | "settingInvalid" | "internal";
+export type ErrorCode = "addressEmpty" | "addressInvalid" | "addressHasCredentials" | "addressNotSecure" | "keyMalformed" | "credentialRejected" | "mfaRequired" | "organizationNeeded" | "notSignedIn" | "connectionUnknown" | "connectionExists" | "certificateInvalid" | "proxyInvalid" | "hostUnreachable" | "hostUnknown" | "timedOut" | "tlsUntrusted" | "proxyFailed" | "redirectRefused" | "notPalette" | "answerUnreadable" | "answerTooLarge" | "rateLimited" | "serverFault" | "unauthorized" | "forbidden" | "keyGone" | "refused" | "nameEmpty" | "nameTooLong" | "nameHasControlCharacters" | "nameTaken" | "descriptionTooLong" | "nameOutsidePolicy" | "descriptionMissing" | "expiryMissing" | "expiryPast" | "expiryTooFar" | "expiryNotATime" | "expirySkippedByClockChange" | "expiryBeyondPolicy" | "quotaFull" | "ownerUnknown" | "nameMismatch" | "keyIsExpired" | "outcomeUnknown" | "rollRunning" | "rollOver" | "rollNotPossible" | "rollValueLost" | "rollValueUnsure" | "rollNotProved" | "rollNewKeyGone" | "rollOldKeyEnded" | "rollEndChanged" | "graceTooLong" | "revocationsOpen" | "notReversible" | "reasonInvalid" | "untilInvalid" | "findingGone" | "policyInvalid" | "signsThisAppIn" | "valueGone" | "valueNotKept" | "valueNotStored" | "clipboardFailed" | "fileFailed" | "cancelled" | "keychainAbsent" | "keychainLocked" | "keychainDismissed" | "keychainWaiting" | "keychainItemMissing" | "keychainAmbiguous" | "keychainFailed" | "storeFailed" | "settingInvalid" | "internal";
 
 /**
  * What the server added. Secrets are already redacted; text is capped.
@@ -130,7 +130,11 @@ problem: ErrorView | null,
 /**
  * True when the credential lives in memory only, until quit.
  */
-inMemoryOnly: boolean, };
+inMemoryOnly: boolean, 
+/**
+ * The key it signs in with, and what is to be asked or offered about it.
+ */
+signIn: SignInKeyView, };
 
 /**
  * Whose keys the caller sees.
@@ -306,9 +310,14 @@ export type ConnectionRequest = {
 connection: string, };
 
 /**
- * Change how a connection is shown.
+ * Change how a connection is shown, and the way to its host. The host itself and the person never
+ * change: that would be another connection.
  */
 export type EditConnectionRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
 /**
  * Id of the connection.
  */
@@ -320,7 +329,45 @@ name: string,
 /**
  * The colour it shall have.
  */
-colour: Colour, };
+colour: Colour, 
+/**
+ * What becomes of the authority that it trusts beside the system's.
+ */
+certificate: CertificateChange, 
+/**
+ * The proxy it shall use.
+ */
+proxy: ProxyChoice, };
+
+/**
+ * What becomes of a connection's extra authority.
+ */
+export type CertificateChange = { "kind": "keep" } | { "kind": "remove" } | { "kind": "replace", 
+/**
+ * In PEM.
+ */
+pem: string, };
+
+/**
+ * What removing a connection would take from this computer, and what stands against it.
+ */
+export type RemovalView = { 
+/**
+ * Names of the keys whose values leave the keychain, in the order of the alphabet.
+ */
+stored: Array<string>, 
+/**
+ * Its sign-in leaves the keychain as well.
+ */
+hasCredential: boolean, 
+/**
+ * Revocations and deletions that the server has not confirmed: they still need it.
+ */
+waiting: number, 
+/**
+ * The key whose new value was made with it and that nobody has kept yet.
+ */
+notKept: string | null, };
 
 /**
  * Which person of the demo tenant to be.
@@ -339,6 +386,82 @@ opId: string,
  * Whom to be.
  */
 person: DemoPerson, };
+
+/**
+ * How a connection signs in, as the window sees it.
+ */
+export type SignInKeyView = { 
+/**
+ * uid of the key; none: it signs in with a password, or it is not known which key it is.
+ */
+uid: string | null, 
+/**
+ * Its name, as far as the list is known.
+ */
+name: string | null, 
+/**
+ * When it ends, ms since 1970 UTC; none: never, or not known.
+ */
+expires: number | null, 
+/**
+ * This app made it for its own sign-in.
+ */
+own: boolean, 
+/**
+ * It is renewed by itself, while the setting says so.
+ */
+renews: boolean, 
+/**
+ * Ask the person once which key it is.
+ */
+asks: boolean, 
+/**
+ * Offer once to make a key instead of asking for the password each time.
+ */
+offers: boolean, 
+/**
+ * Why the last renewal by itself failed.
+ */
+problem: ErrorView | null, };
+
+/**
+ * Change how a connection signs in, as far as that is remembered on this computer.
+ */
+export type SignInChangeRequest = { 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * What is said.
+ */
+change: SignInChange, };
+
+/**
+ * What a person says of a connection's sign-in.
+ */
+export type SignInChange = { "kind": "key", 
+/**
+ * uid of one of the caller's own keys that work.
+ */
+uid: string, } | { "kind": "notKnown" } | { "kind": "keepPassword" } | { "kind": "renew", 
+/**
+ * True: it is.
+ */
+on: boolean, };
+
+/**
+ * Make a key for the app's own sign-in.
+ */
+export type OwnKeyRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
+/**
+ * Id of the connection.
+ */
+connection: string, };
 
 /**
  * Where the keychain stands. Five states, five different words.
@@ -484,7 +607,7 @@ uid: string, };
 /**
  * A shape to copy a value in (fact sheet §8).
  */
-export type CopyShape = "value" | "spectrocloudExport" | "paletteExport" | "curl" | "terraformProvider" | "tfvars";
+export type CopyShape = "value" | "spectrocloudExport" | "paletteExport" | "powershell" | "dotenv" | "curl" | "terraformProvider" | "tfvars" | "mcpServer" | "go" | "typescript" | "python";
 
 /**
  * Copy a value to the clipboard, in Rust.
@@ -503,6 +626,46 @@ shape: CopyShape, };
  * Light, dark, or as the desktop is.
  */
 export type Appearance = "system" | "light" | "dark";
+
+/**
+ * A column of the key list that a person may put away; status and name always stay.
+ */
+export type ListColumn = "owner" | "expires" | "created" | "keychain";
+
+/**
+ * What the key list is sorted by.
+ */
+export type ListOrder = "status" | "name" | "owner" | "expires" | "created" | "keychain";
+
+/**
+ * One of the product's own views of the key list.
+ */
+export type ListView = "all" | "mine" | "expiring" | "expired" | "revoked" | "neverExpires" | "ownerGone" | "inKeychain";
+
+/**
+ * A view that a person saved: what is shown, and in which order.
+ */
+export type SavedView = { 
+/**
+ * 1 to 60 characters, each name once.
+ */
+name: string, 
+/**
+ * The view it starts from.
+ */
+view: ListView, 
+/**
+ * The search, as typed: at most 500 characters.
+ */
+search: string, 
+/**
+ * The column it is sorted by.
+ */
+order: ListOrder, 
+/**
+ * The other way round.
+ */
+descending: boolean, };
 
 /**
  * All settings, with the defaults of `product.md`.
@@ -552,7 +715,31 @@ noticeDays: Array<number>,
 /**
  * Tell admins once a week about others' keys.
  */
-weeklyDigest: boolean, };
+weeklyDigest: boolean, 
+/**
+ * Tell admins what others changed between two refreshes.
+ */
+changeNotices: boolean, 
+/**
+ * The policy file; none: there is no policy.
+ */
+policyPath: string | null, 
+/**
+ * Severities of a review's rules that differ from the product's.
+ */
+severities: Partial<Record<Rule, Severity>>, 
+/**
+ * Keep the keys fresh that this app signs in with: its own, and those a person agreed to.
+ */
+renewSignInKey: boolean, 
+/**
+ * Columns of the key list that are put away.
+ */
+hiddenColumns: Array<ListColumn>, 
+/**
+ * Views a person saved, in the order they are shown: at most twenty.
+ */
+savedViews: Array<SavedView>, };
 
 /**
  * Status of a key, exactly one.
@@ -562,7 +749,7 @@ export type Status = "active" | "expiring" | "expired" | "revoked";
 /**
  * What else is true of a key, in the order shown.
  */
-export type Flag = "neverExpires" | "ownerGone" | "ownerInactive" | "inKeychain" | "signsIn" | "revoking";
+export type Flag = "neverExpires" | "ownerGone" | "ownerInactive" | "inKeychain" | "signsIn" | "rolling" | "replaces" | "revoking";
 
 /**
  * What is known of an owner.
@@ -632,7 +819,11 @@ flags: Array<Flag>,
 /**
  * What the caller may do with it.
  */
-may: May, };
+may: May, 
+/**
+ * The other key of a running roll.
+ */
+pair: PairView | null, };
 
 /**
  * What the caller may do with a key (`annotations.permissions`; own keys always).
@@ -688,7 +879,11 @@ connection: string,
 /**
  * False: what is remembered (memory, else disk), at once. True: ask the server.
  */
-refresh: boolean, };
+refresh: boolean, 
+/**
+ * `snapshot` of the list that the window has: the answer then holds only what differs from it.
+ */
+have?: number, };
 
 /**
  * The keys of a connection.
@@ -699,9 +894,22 @@ export type KeyListView = {
  */
 connection: string, 
 /**
- * Every key the caller sees, in the server's order.
+ * Every key the caller sees, in the server's order; with `since`, only those that are new or
+ * differ.
  */
 keys: Array<KeyView>, 
+/**
+ * Names what the window has when it has taken this.
+ */
+snapshot: number, 
+/**
+ * The snapshot that `keys` and `gone` are to be put into; none: `keys` are all there are.
+ */
+since: number | null, 
+/**
+ * uids of keys of that snapshot that are there no more.
+ */
+gone: Array<string>, 
 /**
  * People a key may be made for; empty when they may not be read.
  */
@@ -737,7 +945,11 @@ revision: number,
 /**
  * Creations whose answer was lost and that a person has not settled yet.
  */
-lostCreations: Array<LostCreationView>, };
+lostCreations: Array<LostCreationView>, 
+/**
+ * Rolls that are not over.
+ */
+rolls: Array<RollView>, };
 
 /**
  * A person a key may be made for.
@@ -1036,6 +1248,481 @@ refusedAt: number | null, } | { "kind": "unconfirmed",
 problem: ErrorView, };
 
 /**
+ * How long the old key goes on.
+ */
+export type Grace = "now" | "hour" | "day" | "week" | "month";
+
+/**
+ * What a rolled key is for.
+ */
+export type RollPurpose = "ordinary" | "signIn";
+
+/**
+ * Roll a key.
+ */
+export type RollRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first. It
+ * names the roll from then on.
+ */
+opId: string, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * uid of the old key.
+ */
+uid: string, 
+/**
+ * The new key's name.
+ */
+name: string, 
+/**
+ * When the new key ends.
+ */
+expiry: ExpiryChoice, 
+/**
+ * How long the old key goes on.
+ */
+grace: Grace, };
+
+/**
+ * What the dialog "Roll API key" begins with.
+ */
+export type RollOfferView = { 
+/**
+ * The name offered for the new key: the old one's with today's date.
+ */
+name: string, 
+/**
+ * The caller owns it: the new value is tried and kept in the keychain.
+ */
+mine: boolean, 
+/**
+ * It signs this app in.
+ */
+signsIn: boolean, 
+/**
+ * Keys its owner has, revoked and expired ones included.
+ */
+ownerKeys: number, 
+/**
+ * Keys a person may have; none: not known.
+ */
+quota: number | null, };
+
+/**
+ * What to do with a running roll.
+ */
+export type RollAct = { "kind": "continue" } | { "kind": "extend", 
+/**
+ * How long.
+ */
+grace: Grace, } | { "kind": "endNow" } | { "kind": "cancel" };
+
+/**
+ * Act on a running roll.
+ */
+export type RollActRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
+/**
+ * Names the roll.
+ */
+roll: string, 
+/**
+ * What to do.
+ */
+act: RollAct, };
+
+/**
+ * A roll after an act.
+ */
+export type RollActView = { 
+/**
+ * None: it is over.
+ */
+roll: RollView | null, };
+
+/**
+ * A roll that is not over.
+ */
+export type RollView = { 
+/**
+ * Names it.
+ */
+roll: string, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * What the key is for.
+ */
+purpose: RollPurpose, 
+/**
+ * uid of the old key.
+ */
+oldUid: string, 
+/**
+ * Its name.
+ */
+oldName: string, 
+/**
+ * uid of the new key, once it is known.
+ */
+newUid: string | null, 
+/**
+ * Its name.
+ */
+newName: string, 
+/**
+ * The person both act as.
+ */
+ownerName: string, 
+/**
+ * The caller is that person.
+ */
+mine: boolean, 
+/**
+ * How far it got.
+ */
+step: RollStep, 
+/**
+ * How long the old key was to go on.
+ */
+grace: Grace, 
+/**
+ * When the old key ends, ms since 1970; none: its end was not moved (yet), or it never ends.
+ */
+oldEnds: number | null, 
+/**
+ * What the old key's end was before, ms since 1970; none: never.
+ */
+oldEndedBefore: number | null, 
+/**
+ * What stands in the way, with what to do about it.
+ */
+problem: ErrorView | null, 
+/**
+ * The new value, while it waits for a person in "Save your API key".
+ */
+held: HeldView | null, 
+/**
+ * "Extend grace" can be done.
+ */
+mayExtend: boolean, 
+/**
+ * "End now" can be done.
+ */
+mayEndNow: boolean, 
+/**
+ * "Cancel roll" can be done.
+ */
+mayCancel: boolean, 
+/**
+ * "Try again" can be done.
+ */
+mayContinue: boolean, };
+
+/**
+ * How far a roll got. Written before what it names is begun.
+ */
+export type RollStep = "asked" | "lost" | "made" | "handOver" | "orphaned" | "kept" | "proved" | "ending" | "rolling" | "revoking" | "cancelling" | "cancelRevoking";
+
+/**
+ * Which of the two keys of a roll.
+ */
+export type PairRole = "old" | "new";
+
+/**
+ * The other key of a running roll.
+ */
+export type PairView = { 
+/**
+ * Names the roll.
+ */
+roll: string, 
+/**
+ * Which of the two this key is.
+ */
+role: PairRole, 
+/**
+ * uid of the other key; none: not known yet.
+ */
+uid: string | null, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * When the old key ends, ms since 1970, once its end was moved.
+ */
+ends: number | null, };
+
+/**
+ * Do the same to several keys.
+ */
+export type BulkRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * uids of the keys, in the order they are worked on.
+ */
+uids: Array<string>, 
+/**
+ * What is done to each.
+ */
+act: BulkAct, };
+
+/**
+ * What is done to each key.
+ */
+export type BulkAct = { "kind": "renew", 
+/**
+ * Counted from now.
+ */
+expiry: ExpiryChoice, 
+/**
+ * Put revoked ones back into service as well.
+ */
+reactivate: boolean, } | { "kind": "reactivate" } | { "kind": "restore", 
+/**
+ * The ends, in any order.
+ */
+ends: Array<BulkEnd>, };
+
+/**
+ * The end a key had and got.
+ */
+export type BulkEnd = { 
+/**
+ * uid of the key.
+ */
+uid: string, 
+/**
+ * Before, ms since 1970; none: it never ended.
+ */
+before: number | null, 
+/**
+ * After, ms since 1970.
+ */
+after: number | null, };
+
+/**
+ * Names a bulk act that is under way.
+ */
+export type BulkStopRequest = { 
+/**
+ * As it was begun with.
+ */
+opId: string, };
+
+/**
+ * A bulk act under way. A call with its `op_id` joins it.
+ */
+export type BulkRunView = { 
+/**
+ * As it was begun with.
+ */
+opId: string, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * What is done to each key.
+ */
+act: BulkAct, 
+/**
+ * Keys that have ended, one way or another.
+ */
+done: number, 
+/**
+ * Those of them that failed.
+ */
+failed: number, 
+/**
+ * All keys.
+ */
+of: number, 
+/**
+ * No further key is begun.
+ */
+stopping: boolean, };
+
+/**
+ * What became of each key.
+ */
+export type BulkView = { 
+/**
+ * As they were read back. The server has confirmed each.
+ */
+changed: Array<KeyView>, 
+/**
+ * The ends that were moved, to undo it.
+ */
+ends: Array<BulkEnd>, 
+/**
+ * Not done, or not confirmed; the words say which.
+ */
+failed: Array<BulkFailureView>, 
+/**
+ * Left out on purpose.
+ */
+skipped: Array<BulkSkippedView>, 
+/**
+ * uids of keys that were not begun: it was stopped, or the server could not be reached.
+ */
+untouched: Array<string>, 
+/**
+ * Why the rest was not begun, when no person stopped it.
+ */
+cutOff: ErrorView | null, };
+
+/**
+ * A key that was not changed.
+ */
+export type BulkFailureView = { 
+/**
+ * uid of the key.
+ */
+uid: string, 
+/**
+ * Its name; its uid when no list knows it.
+ */
+name: string, 
+/**
+ * Why.
+ */
+problem: ErrorView, };
+
+/**
+ * A key that was left out.
+ */
+export type BulkSkippedView = { 
+/**
+ * uid of the key.
+ */
+uid: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Why.
+ */
+why: BulkSkip, };
+
+/**
+ * Why a key is left out.
+ */
+export type BulkSkip = "signsIn" | "rolling" | "changedSince" | "endPassed";
+
+/**
+ * How a report is written.
+ */
+export type ReportFormat = "csv" | "json" | "html";
+
+/**
+ * Write a report of keys.
+ */
+export type ReportRequest = { 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * How it is written.
+ */
+format: ReportFormat, 
+/**
+ * uids of the keys, in their order; none: every key.
+ */
+uids: Array<string> | null, 
+/**
+ * What the keys were chosen by, in words: "Expiring, owner:sam"; empty: nothing.
+ */
+filter: string, };
+
+/**
+ * A report that was written.
+ */
+export type ReportView = { 
+/**
+ * The file's name, without its folder.
+ */
+file: string, 
+/**
+ * Keys in it.
+ */
+keys: number, };
+
+/**
+ * Write the report of an offboarding.
+ */
+export type OffboardReportRequest = { 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * JSON or HTML; CSV holds the keys only.
+ */
+format: ReportFormat, 
+/**
+ * uid of the person; empty when the server names none, then `name` is the person.
+ */
+personUid: string, 
+/**
+ * The person's name.
+ */
+name: string, 
+/**
+ * The person's e-mail address, when known.
+ */
+email: string | null, 
+/**
+ * uids of the keys the person had when it began: those that are deleted meanwhile are told of
+ * too.
+ */
+uids: Array<string>, 
+/**
+ * Who gets the replacements.
+ */
+successorUid: string | null, 
+/**
+ * Keys that were made in place of others.
+ */
+replacements: Array<Replacement>, 
+/**
+ * When it began, ms since 1970: older lines of the journal are not part of it.
+ */
+since: number, };
+
+/**
+ * A key made in place of another.
+ */
+export type Replacement = { 
+/**
+ * uid of the key it replaces.
+ */
+old: string, 
+/**
+ * uid of the new key.
+ */
+new: string, };
+
+/**
  * Delete a key.
  */
 export type DeleteRequest = { 
@@ -1258,6 +1945,10 @@ key: KeyView,
  */
 roles: Array<string> | null, 
 /**
+ * The owner as far as people may be read; none: not known.
+ */
+owner: OwnerView | null, 
+/**
  * "GNOME Keyring, this computer"; none: not stored here.
  */
 storedIn: string | null, 
@@ -1269,7 +1960,7 @@ history: Array<ActivityView>, };
 /**
  * What was done.
  */
-export type Act = "connect" | "signIn" | "removeConnection" | "create" | "edit" | "renew" | "revoke" | "reactivate" | "delete" | "copy" | "reveal" | "saveToKeychain" | "saveToFile";
+export type Act = "connect" | "signIn" | "removeConnection" | "editConnection" | "create" | "edit" | "renew" | "revoke" | "reactivate" | "delete" | "copy" | "reveal" | "saveToKeychain" | "saveToFile" | "exportReport" | "accept" | "takeBack" | "tryFound" | "roll" | "replace" | "rollProve" | "rollSwap" | "rollEnd" | "rollCancel";
 
 /**
  * How it ended.
@@ -1321,9 +2012,54 @@ ownerName: string | null,
  */
 detail: string, 
 /**
- * True for a confirmed revocation that a re-activation would undo.
+ * What it changed, where the journal knows the key before and after.
  */
-canUndo: boolean, };
+changes: Array<FieldChange>, 
+/**
+ * True for a confirmed change that still stands as this act left it and can be taken back.
+ */
+canUndo: boolean, 
+/**
+ * The line that this one takes back; none: it is no undo.
+ */
+undoes: number | null, };
+
+/**
+ * One field of a key, before and after. Times are milliseconds since 1970 UTC, none: never.
+ */
+export type FieldChange = { "field": "name", 
+/**
+ * Before.
+ */
+before: string, 
+/**
+ * After.
+ */
+after: string, } | { "field": "description", 
+/**
+ * Before.
+ */
+before: string, 
+/**
+ * After.
+ */
+after: string, } | { "field": "expires", 
+/**
+ * Before.
+ */
+before: number | null, 
+/**
+ * After.
+ */
+after: number | null, } | { "field": "active", 
+/**
+ * Before.
+ */
+before: boolean, 
+/**
+ * After.
+ */
+after: boolean, };
 
 /**
  * Read the time line.
@@ -1340,7 +2076,356 @@ before: number | null,
 /**
  * 1 to 200.
  */
-limit: number, };
+limit: number, 
+/**
+ * Which lines; the default leaves none out.
+ */
+filter: ActivityFilter, };
+
+/**
+ * Which lines of the time line are wanted. What is empty or none leaves nothing out.
+ */
+export type ActivityFilter = { 
+/**
+ * Words that each stand somewhere in the key's name or uid, its owner, the connection's name or
+ * the detail; ASCII letters in either case.
+ */
+text: string, 
+/**
+ * These acts.
+ */
+acts: Array<Act>, 
+/**
+ * These outcomes.
+ */
+states: Array<ActState>, 
+/**
+ * Asked at this time or later, ms since 1970 UTC.
+ */
+from: number | null, 
+/**
+ * Asked before this time, ms since 1970 UTC.
+ */
+until: number | null, };
+
+/**
+ * Take back what was done.
+ */
+export type UndoRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
+/**
+ * What is taken back.
+ */
+target: UndoTarget, 
+/**
+ * The key as a conflict showed it: "undo anyway", as long as it is still so. None: only if
+ * nobody changed it.
+ */
+seen: KeyState | null, };
+
+/**
+ * Which act is meant.
+ */
+export type UndoTarget = { "kind": "line", 
+/**
+ * Its id.
+ */
+line: number, } | { "kind": "act", 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * uid of the key.
+ */
+uid: string, 
+/**
+ * The kind.
+ */
+act: Act, };
+
+/**
+ * What of a key can be changed and changed back.
+ */
+export type KeyState = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its description.
+ */
+description: string, 
+/**
+ * Its end, ms since 1970 UTC; none: never.
+ */
+expires: number | null, 
+/**
+ * In service, or revoked.
+ */
+active: boolean, };
+
+/**
+ * How an undo ended.
+ */
+export type UndoView = { "kind": "undone", 
+/**
+ * What was taken back.
+ */
+act: Act, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * The key as it was read back; none: it is gone.
+ */
+key: KeyView | null, 
+/**
+ * False: it was so already, and nothing was sent.
+ */
+sent: boolean, } | { "kind": "conflict", 
+/**
+ * The line in question.
+ */
+line: number, 
+/**
+ * What would be taken back.
+ */
+act: Act, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * The key as it is on the server now.
+ */
+key: KeyView, 
+/**
+ * As this app left it.
+ */
+left: KeyState, 
+/**
+ * As it is on the server now: `seen` of "undo anyway".
+ */
+now: KeyState, 
+/**
+ * As it would be after the undo.
+ */
+back: KeyState, } | { "kind": "unconfirmed", 
+/**
+ * What stands in the way, in words.
+ */
+problem: ErrorView, };
+
+/**
+ * Read a page of the server's audit log.
+ */
+export type AuditsRequest = { 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * uid of a key; none: every key's entries.
+ */
+uid: string | null, 
+/**
+ * At this time or later by this computer's clock, ms since 1970 UTC.
+ */
+from: number | null, 
+/**
+ * At this time or earlier by this computer's clock, ms since 1970 UTC.
+ */
+until: number | null, 
+/**
+ * `next` of the page before; none: from the newest.
+ */
+next: string | null, };
+
+/**
+ * A page of the audit log, or why there is none to see.
+ */
+export type AuditsView = { "kind": "listed", 
+/**
+ * The entries.
+ */
+entries: Array<AuditView>, 
+/**
+ * Entries that could not be understood.
+ */
+skipped: number, 
+/**
+ * For the next page; none: that was all.
+ */
+next: string | null, } | { "kind": "notAllowed", 
+/**
+ * Said in words.
+ */
+message: string, };
+
+/**
+ * One entry of the audit log. Its texts are made visible and are not endless.
+ */
+export type AuditView = { 
+/**
+ * uid of the entry; may be empty.
+ */
+uid: string, 
+/**
+ * When, by the server's clock, ms since 1970 UTC.
+ */
+at: number, 
+/**
+ * The same by this computer's clock, to stand beside what this app did.
+ */
+localAt: number, 
+/**
+ * `create`, `update`, `delete` or what else the server says.
+ */
+action: string, 
+/**
+ * What was done, in the server's words.
+ */
+message: string, 
+/**
+ * A note that a person added; usually empty.
+ */
+note: string, 
+/**
+ * Who did it; empty when the server does not say.
+ */
+actor: string, 
+/**
+ * uid of the key, where it is one.
+ */
+keyUid: string | null, 
+/**
+ * The key's name at that time; may be empty.
+ */
+keyName: string, };
+
+/**
+ * Try a value that somebody found. It can only come in: there is no `Serialize` and no `Debug`.
+ */
+export type FoundRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
+/**
+ * Id of the connection on whose host it is tried.
+ */
+connection: string, 
+/**
+ * The value.
+ */
+value: string, };
+
+/**
+ * What is known of a found value.
+ */
+export type FoundView = { 
+/**
+ * Names the value while it is held; none: it was let go of, since nothing is left to prove.
+ */
+found: string | null, 
+/**
+ * The host it was meant for.
+ */
+host: string, 
+/**
+ * What is known.
+ */
+outcome: FoundOutcome, };
+
+/**
+ * What trying a found value told.
+ */
+export type FoundOutcome = { "kind": "known", 
+/**
+ * The key.
+ */
+key: KeyView, 
+/**
+ * The server took it.
+ */
+works: boolean, } | { "kind": "elsewhere", 
+/**
+ * Id of that connection.
+ */
+connection: string, 
+/**
+ * Its name.
+ */
+connectionName: string, 
+/**
+ * The key's name; empty when it is not known.
+ */
+keyName: string, } | { "kind": "unknown", 
+/**
+ * The person it acts as.
+ */
+actsAs: string, 
+/**
+ * The organization it works in.
+ */
+organization: string, 
+/**
+ * It signs this very app in.
+ */
+signsIn: boolean, 
+/**
+ * The keys it can be, newest first: of that person, in service, and with no other value
+ * that we hold.
+ */
+candidates: Array<KeyView>, 
+/**
+ * Why the list may be older than that, if it is.
+ */
+problem: ErrorView | null, } | { "kind": "refused" };
+
+/**
+ * Revoke the key that a found value is.
+ */
+export type RevokeFoundRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
+/**
+ * The found value.
+ */
+found: string, 
+/**
+ * uid of the key.
+ */
+uid: string, };
+
+/**
+ * How the revocation stands, and what the value itself proves.
+ */
+export type RevokedFoundView = { 
+/**
+ * How the revocation stands.
+ */
+revoked: RevokeView, 
+/**
+ * What the value proves.
+ */
+value: FoundProof, };
+
+/**
+ * What a found value proves after the revocation.
+ */
+export type FoundProof = { "kind": "refused", 
+/**
+ * When, by the server's clock, ms since 1970 UTC.
+ */
+at: number, } | { "kind": "stillWorks" } | { "kind": "notKnown" };
 
 /**
  * Everything the window needs at start. Holds no secret.
@@ -1481,4 +2566,561 @@ connection: string,
 /**
  * uid of the key.
  */
-uid: string, } | { "kind": "outbox" } | { "kind": "settings" };
+uid: string, } | { "kind": "roll", 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * uid of the key.
+ */
+uid: string, } | { "kind": "connection", 
+/**
+ * Its id.
+ */
+connection: string, } | { "kind": "outbox" } | { "kind": "settings" };
+
+/**
+ * The person a key acts as.
+ */
+export type OwnerView = { 
+/**
+ * First and last name.
+ */
+name: string, 
+/**
+ * E-mail address; may be empty.
+ */
+email: string, 
+/**
+ * May sign in; none: not known.
+ */
+active: boolean | null, 
+/**
+ * When the person last signed in, ms since 1970; none: never, or not known. Whether using a
+ * key moves it is not documented (fact sheet §4 \[UNK\]): it says nothing about the key.
+ */
+lastSignIn: number | null, 
+/**
+ * Own roles; those from teams are not in the lists.
+ */
+roles: Array<OwnerRoleView>, };
+
+/**
+ * A role, and what it allows with keys.
+ */
+export type OwnerRoleView = { 
+/**
+ * "Tenant Admin"
+ */
+name: string, 
+/**
+ * "may create, edit, revoke and delete every key"; none: roles may not be read.
+ */
+allows: string | null, };
+
+/**
+ * How soon somebody should decide.
+ */
+export type Severity = "actNow" | "thisMonth" | "cleanUp" | "off";
+
+/**
+ * What a finding is about.
+ */
+export type Rule = "ownerGone" | "ownerInactive" | "neverEnds" | "longerThanPolicy" | "expiringSoon" | "ownerNotSeen" | "neverRolled" | "nearQuota" | "duplicateName" | "nameOutsidePolicy" | "madeByOther" | "noDescription" | "expiredNotDeleted" | "revokedNotDeleted";
+
+/**
+ * What to do about a finding; the window opens the list or the dialog for it.
+ */
+export type Suggestion = "revoke" | "setEnd" | "roll" | "renew" | "delete" | "edit" | "show";
+
+/**
+ * A finding, as the window shows it.
+ */
+export type FindingView = { 
+/**
+ * Names it as long as it is about the same keys: rule and first key.
+ */
+id: string, 
+/**
+ * What it is about.
+ */
+rule: Rule, 
+/**
+ * How soon somebody should decide.
+ */
+severity: Severity, 
+/**
+ * "3 keys of people who are gone"
+ */
+title: string, 
+/**
+ * Evidence in words.
+ */
+evidence: string, 
+/**
+ * uids of its keys.
+ */
+keys: Array<string>, 
+/**
+ * How many of them still work.
+ */
+working: number, 
+/**
+ * What to do.
+ */
+suggestion: Suggestion, };
+
+/**
+ * Live with a finding until a date.
+ */
+export type AcceptRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * Of which rule.
+ */
+rule: Rule, 
+/**
+ * uids of the keys.
+ */
+keys: Array<string>, 
+/**
+ * Why.
+ */
+reason: string, 
+/**
+ * Until when, ms since 1970 UTC.
+ */
+until: number, };
+
+/**
+ * Take an acceptance back.
+ */
+export type TakeBackRequest = { 
+/**
+ * Made once for each thing a person does; a second call with the same one joins the first.
+ */
+opId: string, 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * Of which rule.
+ */
+rule: Rule, 
+/**
+ * uids of the keys.
+ */
+keys: Array<string>, };
+
+/**
+ * An acceptance that counts, as the window shows it.
+ */
+export type AcceptedView = { 
+/**
+ * Of which rule.
+ */
+rule: Rule, 
+/**
+ * "Never expires"
+ */
+about: string, 
+/**
+ * uid of the key.
+ */
+uid: string, 
+/**
+ * The key's name.
+ */
+name: string, 
+/**
+ * Why.
+ */
+reason: string, 
+/**
+ * Until when, ms since 1970 UTC.
+ */
+until: number, 
+/**
+ * The policy file says so: it cannot be taken back here.
+ */
+byPolicy: boolean, };
+
+/**
+ * What happened to a key.
+ */
+export type ChangeKind = "made" | "reactivated" | "extended" | "madeNeverEnding" | "removed";
+
+/**
+ * A change, on disk and for the window.
+ */
+export type KeyChangeView = { 
+/**
+ * What happened.
+ */
+kind: ChangeKind, 
+/**
+ * uid of the key.
+ */
+uid: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its owner's name; may be empty.
+ */
+owner: string, 
+/**
+ * "ends 12 March 2027 instead of 3 December"; empty: nothing to add.
+ */
+detail: string, 
+/**
+ * Who did it, by the audit log; none: not known.
+ */
+by: string | null, 
+/**
+ * When it was noticed, ms since 1970 UTC by this computer's clock.
+ */
+at: number, 
+/**
+ * When the list before was read: it happened after that.
+ */
+after: number, };
+
+/**
+ * When the rules speak up.
+ */
+export type Thresholds = { 
+/**
+ * An owner who did not sign in for so many days.
+ */
+ownerNotSeenDays: number, 
+/**
+ * A key older than so many days whose value was never replaced.
+ */
+neverRolledDays: number, 
+/**
+ * An expired key still there after so many days.
+ */
+expiredDays: number, 
+/**
+ * A revoked key still there after so many days.
+ */
+revokedDays: number, 
+/**
+ * A key that ends within so many days; none: the lead time of the settings.
+ */
+expiringDays: number | null, 
+/**
+ * An owner with so many per cent of the keys that a person may have.
+ */
+quotaPercent: number, 
+/**
+ * So many keys that end on one day are a pile-up.
+ */
+pileUp: number, };
+
+/**
+ * Why a file is no policy.
+ */
+export type PolicyProblem = { 
+/**
+ * From 1; none: the whole file.
+ */
+line: number | null, 
+/**
+ * `thresholds.revoked_days`; none: no single field.
+ */
+field: string | null, 
+/**
+ * What is wrong with it, and what would be right.
+ */
+message: string, };
+
+/**
+ * A rule and how severe it is.
+ */
+export type RuleView = { 
+/**
+ * Which.
+ */
+rule: Rule, 
+/**
+ * "Owner gone"
+ */
+name: string, 
+/**
+ * What it looks for, with its threshold.
+ */
+about: string, 
+/**
+ * How severe its findings are.
+ */
+severity: Severity, 
+/**
+ * The policy file says so: a person cannot change it in the window.
+ */
+byPolicy: boolean, };
+
+/**
+ * The policy as the window sees it.
+ */
+export type PolicyView = { 
+/**
+ * The chosen file; none: there is no policy file.
+ */
+path: string | null, 
+/**
+ * Why the file as it is now does not count; the last good one still does.
+ */
+problem: PolicyProblem | null, 
+/**
+ * A good one counts: `problem` is then about a newer version of it.
+ */
+counts: boolean, 
+/**
+ * Longest life in days, of the file or of the settings, whichever is shorter.
+ */
+longestLifeDays: number | null, 
+/**
+ * What a name has to look like.
+ */
+namePattern: string | null, 
+/**
+ * A key has to say what it is for.
+ */
+descriptionRequired: boolean, 
+/**
+ * A key has to end.
+ */
+forbidNeverEnding: boolean, 
+/**
+ * When the rules speak up.
+ */
+thresholds: Thresholds, 
+/**
+ * Each rule with what it is called and how severe it is.
+ */
+rules: Array<RuleView>, };
+
+/**
+ * The last 30 and the next 90 days.
+ */
+export type TimelineView = { 
+/**
+ * Today, where this computer is: `2027-01-30`.
+ */
+today: string, 
+/**
+ * Only days on which something ends, in order.
+ */
+days: Array<DayView>, 
+/**
+ * "9 end on 30 January", the fullest first.
+ */
+pileUps: Array<PileUpView>, };
+
+/**
+ * A day on which keys end. Revoked keys are left out: their end stops nothing.
+ */
+export type DayView = { 
+/**
+ * Days from today; below 0: past.
+ */
+offset: number, 
+/**
+ * `2027-01-30`
+ */
+date: string, 
+/**
+ * "Sat 30 Jan 2027"
+ */
+label: string, 
+/**
+ * uids of the keys that end.
+ */
+keys: Array<string>, 
+/**
+ * Of those, ended already.
+ */
+expired: number, 
+/**
+ * Of those, within the lead time.
+ */
+expiring: number, 
+/**
+ * More end on it than the policy calls a pile-up.
+ */
+pileUp: boolean, };
+
+/**
+ * A day on which many keys end.
+ */
+export type PileUpView = { 
+/**
+ * `2027-01-30`
+ */
+date: string, 
+/**
+ * "9 end on 30 January"
+ */
+words: string, };
+
+/**
+ * A key whose end is to move.
+ */
+export type MoveView = { 
+/**
+ * uid of the key.
+ */
+uid: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its owner's name; may be empty.
+ */
+owner: string, 
+/**
+ * Its end now, ms since 1970 UTC.
+ */
+from: number, 
+/**
+ * Its new end, ms since 1970 UTC; the same as `from` for the one that stays.
+ */
+to: number, 
+/**
+ * "Tue 12 Jan 2027, 18:00 CET"
+ */
+toWords: string, 
+/**
+ * The local date of the new end, as an expiry choice has it.
+ */
+date: string, 
+/**
+ * The local time of the new end.
+ */
+time: string, 
+/**
+ * The caller may not change it: it stays.
+ */
+fixed: boolean, };
+
+/**
+ * How a pile-up would be spread.
+ */
+export type SpreadView = { 
+/**
+ * `2027-01-30`
+ */
+date: string, 
+/**
+ * In the order of the new ends.
+ */
+moves: Array<MoveView>, 
+/**
+ * What holds it back, in words; empty: nothing.
+ */
+note: string, };
+
+/**
+ * Review a connection.
+ */
+export type ReviewRequest = { 
+/**
+ * Id of the connection.
+ */
+connection: string, };
+
+/**
+ * Plan how to spread the keys that end on one day.
+ */
+export type SpreadRequest = { 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * `2027-01-30`, where this computer is.
+ */
+date: string, };
+
+/**
+ * Distinct keys by severity.
+ */
+export type CountsView = { 
+/**
+ * Act now.
+ */
+actNow: number, 
+/**
+ * This month.
+ */
+thisMonth: number, 
+/**
+ * Clean up.
+ */
+cleanUp: number, 
+/**
+ * Act now or this month: what the navigation shows.
+ */
+pressing: number, };
+
+/**
+ * What needs a decision, when keys end, and what changed.
+ */
+export type ReviewView = { 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * The state of the list this shows.
+ */
+revision: number, 
+/**
+ * When the server last answered (this computer's clock, ms since 1970); none: never.
+ */
+asOf: number | null, 
+/**
+ * Keys looked at.
+ */
+keys: number, 
+/**
+ * People looked at; none: they could not be read, and nothing is claimed of owners.
+ */
+people: number | null, 
+/**
+ * Distinct keys by severity.
+ */
+counts: CountsView, 
+/**
+ * Worst first.
+ */
+findings: Array<FindingView>, 
+/**
+ * Accepted and still counting.
+ */
+accepted: Array<AcceptedView>, 
+/**
+ * The last 30 and the next 90 days.
+ */
+timeline: TimelineView, 
+/**
+ * What others did, newest first.
+ */
+changes: Array<KeyChangeView>, 
+/**
+ * What the organization asks.
+ */
+policy: PolicyView, };

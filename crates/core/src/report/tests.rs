@@ -1,0 +1,196 @@
+use super::{csv::COLUMNS, *};
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+fn part(name: &str, description: &str) -> KeyPart {
+    KeyPart {
+        uid: "66e844c44bab2337f20c7471".into(),
+        name: name.into(),
+        description: description.into(),
+        status: "expiring",
+        flags: vec!["owner_gone", "in_keychain"],
+        owner: OwnerPart {
+            uid: "u1".into(),
+            name: "Sam Okafor".into(),
+            email: Some("sam@acme.example".into()),
+            state: "gone",
+        },
+        made_by: None,
+        created: "2026-09-01T00:00:00Z".parse().ok(),
+        modified: None,
+        expires: "2026-12-01T17:00:00.125Z".parse().ok(),
+        findings: vec!["Owner gone".into()],
+    }
+}
+
+fn report(keys: Vec<KeyPart>) -> Report {
+    Report {
+        format: "palette-keys-report",
+        version: VERSION,
+        kind: "keys",
+        made_with: "Palette Keys 0.1.0".into(),
+        made_at: "2026-11-25T04:10:00Z".parse().unwrap(),
+        made_by: Some(PersonPart {
+            uid: "u0".into(),
+            name: "Jane Doe".into(),
+            email: Some("jane@acme.example".into()),
+        }),
+        connection: "acme".into(),
+        tenant: "acme".into(),
+        host: "palette.example".into(),
+        sees: Some("every_key"),
+        as_of: "2026-11-25T04:09:58Z".parse().ok(),
+        filter: Some("expiring, owner:sam".into()),
+        counts: Counts { keys: keys.len(), people: 1, ..Counts::default() },
+        keys,
+        findings: vec![FindingPart {
+            rule: "owner_gone".into(),
+            severity: "act_now",
+            title: "Owner gone".into(),
+            evidence: "Sam Okafor is not among the people of acme.".into(),
+            keys: vec!["66e844c44bab2337f20c7471".into()],
+        }],
+        offboarding: None,
+    }
+}
+
+/// A small reader of RFC 4180, so that what is read back is not what was written by the same code.
+fn cells(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, quoted) {
+            ('"', true) if chars.peek() == Some(&'"') => {
+                chars.next();
+                cell.push('"');
+            }
+            ('"', _) => quoted = !quoted,
+            (',', false) => row.push(std::mem::take(&mut cell)),
+            ('\r', false) if chars.peek() == Some(&'\n') => {
+                chars.next();
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            (c, _) => cell.push(c),
+        }
+    }
+    rows
+}
+
+#[test]
+fn the_csv_is_as_documented() {
+    let text = csv::csv(&report(vec![part("ci, \"prod\"", "=cmd|' /C calc'!A0")]));
+    let expected = "status,name,description,owner_name,owner_email,owner_uid,owner_state,made_by,\
+                    created_utc,modified_utc,expires_utc,flags,findings,uid,tenant,host,connection,\
+                    reported_at_utc,reported_by,filter,as_of_utc\r\n\
+                    expiring,\"ci, \"\"prod\"\"\",'=cmd|' /C calc'!A0,Sam Okafor,sam@acme.example,u1,\
+                    gone,,2026-09-01T00:00:00Z,,2026-12-01T17:00:00Z,owner_gone in_keychain,\
+                    Owner gone,66e844c44bab2337f20c7471,acme,palette.example,acme,\
+                    2026-11-25T04:10:00Z,Jane Doe <jane@acme.example>,\"expiring, owner:sam\",\
+                    2026-11-25T04:09:58Z\r\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_key_that_never_ends_says_so() {
+    let never = KeyPart { expires: None, ..part("ci", "") };
+    let rows = cells(&csv::csv(&report(vec![never])));
+    assert_eq!(rows[1][10], "never");
+}
+
+#[test]
+fn cells_that_a_spreadsheet_would_run_are_text() {
+    for bad in [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        " =1",
+        "\u{feff}=1",
+        "\u{200b}@x",
+        "\u{ff1d}1",
+        "\u{ff0b}1",
+        "\u{a0}-1",
+        "\0=1",
+        "\x0b=1",
+    ] {
+        assert!(csv::harmless(bad).starts_with('\''), "{bad:?}");
+    }
+    for fine in ["ci-prod", "", "a=b", "'quoted", "1-2", "Ünïcode", "…"] {
+        assert_eq!(csv::harmless(fine), fine);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_cell_begins_with_a_sign_and_every_row_is_whole(
+        names in prop::collection::vec((any::<String>(), any::<String>()), 0..6),
+        signs in "[=+\\-@\t\r\n \u{ff1d}]{0,3}[a-z\",;\r\n]{0,4}",
+    ) {
+        let mut keys: Vec<_> = names.iter().map(|(name, text)| part(name, text)).collect();
+        keys.push(part(&signs, &signs));
+        let count = keys.len();
+        let rows = cells(&csv::csv(&report(keys)));
+        prop_assert_eq!(rows.len(), count + 1);
+        for row in &rows {
+            prop_assert_eq!(row.len(), COLUMNS.len());
+            for cell in row {
+                prop_assert!(!cell.trim_start().starts_with(['=', '+', '-', '@']), "{:?}", cell);
+                prop_assert!(!cell.starts_with(['\t', '\r', '\n']), "{:?}", cell);
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_holds_only_our_own_tags(name in any::<String>(), text in "[<>&\"'a-z/! -]{1,40}") {
+        let page = html::html(&report(vec![part(&name, &text)]), &TimeZone::UTC);
+        let plain = html::html(&report(vec![part("x", "y")]), &TimeZone::UTC);
+        prop_assert_eq!(page.matches('<').count(), plain.matches('<').count(), "{}", name);
+        prop_assert_eq!(page.matches('>').count(), plain.matches('>').count(), "{}", name);
+        let odd = page.contains('\0') || page.contains('\u{202e}');
+        prop_assert!(!odd, "what cannot be seen is named");
+    }
+}
+
+#[test]
+fn the_page_is_one_file_without_script_or_links() {
+    let page =
+        html::html(&report(vec![part("<script>alert(1)</script>", "a\u{202e}b")]), &TimeZone::UTC);
+    for absent in [
+        "<script", "<link", "<img", "<iframe", "<a ", "http://", "https://", "url(", "@import",
+        "src=",
+    ] {
+        assert!(!page.contains(absent), "{absent}");
+    }
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(page.contains("a\u{27e8}U+202E\u{27e9}b"), "what turns the text round is named");
+    for said in [
+        "acme",
+        "palette.example",
+        "Jane Doe (jane@acme.example)",
+        "expiring, owner:sam",
+        "Wed 25 Nov 2026, 04:10 UTC",
+        "<b>1</b>key",
+    ] {
+        assert!(page.contains(said), "{said}\n{page}");
+    }
+    assert!(page.contains("default-src 'none'"));
+}
+
+#[test]
+fn the_json_is_as_documented() {
+    let json: serde_json::Value =
+        serde_json::from_str(&serde_json::to_string(&report(vec![part("ci", "x")])).unwrap())
+            .unwrap();
+    assert_eq!(json["format"], "palette-keys-report");
+    assert_eq!(json["version"], 1);
+    assert_eq!(json["made_at"], "2026-11-25T04:10:00Z");
+    assert_eq!(json["keys"][0]["expires"], "2026-12-01T17:00:00.125Z");
+    assert_eq!(json["keys"][0]["modified"], serde_json::Value::Null);
+    assert_eq!(json["keys"][0]["owner"]["state"], "gone");
+    assert_eq!(json["findings"][0]["keys"][0], "66e844c44bab2337f20c7471");
+    assert!(json.get("offboarding").is_none());
+}

@@ -1,0 +1,327 @@
+//! The sign-in key renews itself: whatever fails, the old one goes on; and a year of it.
+
+use crate::desk::{Desk, op, sim};
+use jiff::SignedDuration;
+use palette_keys_core::Secret;
+use palette_keys_core::background::refresh;
+use palette_keys_core::connection::own_key::OwnKeyRequest;
+use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest, SignInKeyView};
+use palette_keys_core::connection::{ConnectRequest, ConnectionState, SignIn};
+use palette_keys_core::keychain::KeychainState;
+use palette_sim::{Fault, KeyTruth, Matcher, Seed};
+
+const DAY: i64 = 86_400;
+
+/// Signed in with a key that the app made for itself after a password.
+async fn own() -> Desk {
+    let mut desk = Desk::on(sim(Seed::Empty).await);
+    let account = desk.sim.admin();
+    let password = SignIn::Password {
+        email: account.email.clone(),
+        organization: account.organization.clone(),
+        password: Secret::new(account.password.clone()),
+    };
+    let request = ConnectRequest { sign_in: password, ..desk.request(&account) };
+    desk.connection = desk.keys.connect(request).await.unwrap().connection.id;
+    let request = OwnKeyRequest { op_id: op(), connection: desk.connection.clone() };
+    desk.keys.make_own_key(request, "heron").await.unwrap();
+    desk
+}
+
+async fn sign_in(desk: &Desk) -> SignInKeyView {
+    let start = desk.keys.start().await.unwrap();
+    start.connections.into_iter().find(|view| view.id == desk.connection).unwrap().sign_in
+}
+
+/// Both clocks, this computer's and the server's, stand so long after now.
+fn at(desk: &Desk, seconds: i64) {
+    desk.sim.set_clock_offset_seconds(seconds);
+    desk.clock.wrong_by(SignedDuration::from_secs(seconds));
+}
+
+/// The key that the app signs in with, as the server has it.
+async fn credential(desk: &Desk) -> KeyTruth {
+    let uid = sign_in(desk).await.uid.expect("a sign-in key");
+    desk.sim.key(&uid).expect("it is on the server")
+}
+
+fn works(desk: &Desk, key: &KeyTruth) -> bool {
+    key.active && key.expiry.is_none_or(|ends| ends > desk.sim.now())
+}
+
+#[tokio::test]
+async fn with_a_third_of_its_life_left_the_key_is_rolled_and_the_old_one_ends() {
+    let mut desk = own().await;
+    let first = credential(&desk).await;
+    at(&desk, 19 * DAY);
+    refresh(&desk.keys).await;
+    assert_eq!(credential(&desk).await.uid, first.uid, "11 of 30 days left: not yet");
+    at(&desk, 20 * DAY + 60);
+    refresh(&desk.keys).await;
+    let second = credential(&desk).await;
+    assert_ne!(second.uid, first.uid);
+    let view = sign_in(&desk).await;
+    assert!(view.own && view.renews && view.problem.is_none(), "{view:?}");
+    assert_eq!(desk.stored_value(&second.uid).await.as_deref(), Some(&*second.value));
+    let old = desk.sim.key(&first.uid).unwrap();
+    let grace = old.expiry.unwrap().as_second() - desk.sim.now().as_second();
+    assert!(works(&desk, &old) && grace <= DAY, "{grace} seconds of grace, on the server");
+    assert!(desk.keys.held_values().is_empty(), "nobody is asked to keep it");
+
+    // Restarted, it signs in with the new one; the old one has ended and is tidied away.
+    at(&desk, 22 * DAY);
+    desk.crash();
+    assert_eq!(desk.select().await.state, ConnectionState::SignedIn);
+    refresh(&desk.keys).await;
+    refresh(&desk.keys).await;
+    desk.drained().await;
+    assert_eq!(credential(&desk).await.uid, second.uid);
+    assert!(desk.sim.key(&first.uid).is_none(), "an ended key of our own does not fill the quota");
+}
+
+#[tokio::test]
+async fn a_key_of_a_person_is_renewed_only_where_they_agreed() {
+    for agreed in [false, true] {
+        let mut desk = Desk::on(sim(Seed::Empty).await);
+        let account = desk.sim.admin();
+        desk.sign_in(&account).await;
+        desk.sim.edit_key_directly(&account.api_key_uid, |key| {
+            key.expiry = key.created.checked_add(SignedDuration::from_hours(24 * 90)).ok();
+        });
+        desk.list(true).await;
+        let end = desk.sim.key(&account.api_key_uid).unwrap().expiry.unwrap();
+        if agreed {
+            let (connection, change) = (desk.connection.clone(), SignInChange::Renew { on: true });
+            desk.keys.change_sign_in(SignInChangeRequest { connection, change }).unwrap();
+        }
+        at(&desk, end.as_second() - desk.sim.now().as_second() - DAY);
+        refresh(&desk.keys).await;
+        let renewed = credential(&desk).await.uid != account.api_key_uid;
+        assert_eq!(renewed, agreed);
+    }
+}
+
+#[tokio::test]
+async fn the_setting_stops_it() {
+    let desk = own().await;
+    let mut settings = desk.keys.settings();
+    settings.renew_sign_in_key = false;
+    desk.keys.save_settings(settings).unwrap();
+    let first = credential(&desk).await.uid;
+    at(&desk, 25 * DAY);
+    refresh(&desk.keys).await;
+    assert_eq!(credential(&desk).await.uid, first);
+}
+
+#[tokio::test]
+async fn whatever_fails_the_old_key_goes_on_and_it_is_tried_again() {
+    let mut passed = 0;
+    let faults = [
+        "keychain locked",
+        "server down",
+        "quota full",
+        "POST refused",
+        "PUT refused",
+        "proof refused",
+    ];
+    for fault in faults {
+        let mut desk = own().await;
+        let first = credential(&desk).await;
+        at(&desk, 21 * DAY);
+        refresh_list(&desk).await;
+        let error = |status| Fault::error(status, "Refused", "not now");
+        match fault {
+            "keychain locked" => desk.keychain.set_state(KeychainState::Locked),
+            "server down" => desk.sim.go_down().await,
+            "quota full" => desk.sim.set_quota(1),
+            "POST refused" => {
+                desk.sim.set_fault(Matcher::on("POST", "/v1/apiKeys"), error(403), None)
+            }
+            "PUT refused" => {
+                desk.sim.set_fault(Matcher::on("PUT", "/v1/apiKeys"), error(403), None)
+            }
+            _ => desk.sim.set_fault(Matcher::on("GET", "/v1/users/info"), error(503), None),
+        }
+        at(&desk, 21 * DAY + 3_600);
+        refresh(&desk.keys).await;
+        let now = credential(&desk).await;
+        assert!(works(&desk, &now), "{fault}: the credential works");
+        assert!(works(&desk, &desk.sim.key(&first.uid).unwrap()), "{fault}: the old one goes on");
+
+        // It is over; the app may have been started anew meanwhile.
+        desk.keychain.set_state(KeychainState::Ready);
+        desk.sim.clear_faults();
+        desk.sim.set_quota(20);
+        desk.sim.come_back().await.unwrap();
+        desk.crash();
+        desk.select().await;
+        for hour in 1..=8 {
+            at(&desk, 21 * DAY + 3_600 * (1 + 3 * hour));
+            refresh(&desk.keys).await;
+        }
+        let after = credential(&desk).await;
+        assert_ne!(after.uid, first.uid, "{fault}: renewed in the end");
+        assert!(works(&desk, &after));
+        assert!(sign_in(&desk).await.problem.is_none(), "{fault}");
+        assert_eq!(desk.select().await.state, ConnectionState::SignedIn);
+        passed += 1;
+    }
+    println!(
+        "renewal: {passed}/{} faults left the old credential working and were made good",
+        faults.len()
+    );
+}
+
+/// Reads the list without the agent.
+async fn refresh_list(desk: &Desk) {
+    desk.list(true).await;
+}
+
+#[tokio::test]
+async fn a_server_restored_from_a_backup_is_signed_in_to_with_the_key_before() {
+    let desk = own().await;
+    let first = credential(&desk).await;
+    at(&desk, 20 * DAY + 60);
+    refresh(&desk.keys).await;
+    let second = credential(&desk).await;
+    // The backup was made before the roll.
+    desk.sim.remove_key(&second.uid);
+    desk.sim.edit_key_directly(&first.uid, |key| key.expiry = first.expiry);
+    assert!(desk.list(true).await.problem.is_some());
+    refresh(&desk.keys).await;
+    assert_eq!(credential(&desk).await.uid, first.uid);
+    assert!(desk.list(true).await.problem.is_none());
+}
+
+/// xorshift64*: the same outages for the same seed.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn between(&mut self, from: i64, to: i64) -> i64 {
+        from + i64::try_from(self.next() % u64::try_from(to - from + 1).unwrap()).unwrap()
+    }
+}
+
+/// What a stretch of time came to.
+struct Year {
+    rolls: usize,
+    outages: u32,
+    lock_outs: u32,
+}
+
+/// A laptop that is looked at every 6 to 30 hours for so many days, started anew every few days,
+/// with outages of up to 5 days, each of another kind.
+async fn time_passes(seed: u64, days: i64) -> Year {
+    let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut desk = own().await;
+    let mut year = Year { rolls: 0, outages: 0, lock_outs: 0 };
+    let (mut now, mut restart, mut uid) = (0, 7 * DAY, credential(&desk).await.uid);
+    let (mut next, mut until) = (chance.between(1, 15) * DAY, None);
+    while now < days * DAY {
+        now += chance.between(6 * 3_600, 30 * 3_600);
+        at(&desk, now);
+        if until.is_some_and(|until| now >= until) {
+            desk.sim.clear_faults();
+            desk.sim.set_quota(20);
+            desk.keychain.set_state(KeychainState::Ready);
+            desk.sim.come_back().await.unwrap();
+            until = None;
+            next = now + chance.between(1, 20) * DAY;
+        }
+        if until.is_none() && now >= next {
+            year.outages += 1;
+            until = Some(now + chance.between(3_600, 5 * DAY));
+            let error = |status| Fault::error(status, "Unavailable", "later");
+            match chance.between(0, 5) {
+                0 => desk.sim.go_down().await,
+                1 => desk.sim.set_fault(Matcher::any(), error(503), None),
+                2 => desk.keychain.set_state(KeychainState::Locked),
+                3 => desk.sim.set_quota(1),
+                4 => desk.sim.set_fault(Matcher::on("PUT", "/v1/apiKeys"), error(403), None),
+                _ => desk.sim.set_fault(
+                    Matcher::on("POST", "/v1/apiKeys"),
+                    Fault::ResetAfterHandling,
+                    None,
+                ),
+            }
+        }
+        if now >= restart {
+            desk.crash();
+            restart = now + chance.between(1, 5) * DAY;
+        }
+        refresh(&desk.keys).await;
+        let view = sign_in(&desk).await;
+        let key = view.uid.as_deref().and_then(|uid| desk.sim.key(uid));
+        let locked_out = !key.as_ref().is_some_and(|key| works(&desk, key));
+        if locked_out {
+            year.lock_outs += 1;
+            println!("seed {seed}, day {}: {view:?}", now / DAY);
+            break;
+        }
+        if view.uid.as_deref() != Some(&*uid) {
+            uid = view.uid.unwrap_or_default();
+            year.rolls += 1;
+        }
+        if until.is_none() {
+            let list = desk.list(false).await;
+            if list.problem.is_some() {
+                year.lock_outs += 1;
+                println!("seed {seed}, day {}: {:?}", now / DAY, list.problem);
+                break;
+            }
+        }
+    }
+    year
+}
+
+/// The app keeps to its pace, about half a second for each look, so the seeds run side by side; more
+/// at once on one thread would be late with their answers.
+const AT_ONCE: usize = 6;
+
+async fn with_outages(seeds: std::ops::RangeInclusive<u64>, days: i64) {
+    let mut running = tokio::task::JoinSet::new();
+    let (mut passed, mut total, mut rolls, mut outages) = (0, 0, 0, 0);
+    let mut waiting = seeds;
+    loop {
+        while running.len() < AT_ONCE
+            && let Some(seed) = waiting.next()
+        {
+            running.spawn(async move { (seed, time_passes(seed, days).await) });
+        }
+        let Some(ended) = running.join_next().await else { break };
+        let (seed, year) = ended.unwrap();
+        total += 1;
+        passed += u32::from(year.lock_outs == 0);
+        rolls += year.rolls;
+        outages += year.outages;
+        let least = usize::try_from(days / 30).unwrap();
+        assert!(year.rolls >= least, "seed {seed}: {} rolls in {days} days", year.rolls);
+        println!(
+            "seed {seed}: {} rolls, {} outages, {} lock-outs",
+            year.rolls, year.outages, year.lock_outs
+        );
+    }
+    println!(
+        "renewals over {days} days: {passed}/{total} without a lock-out, {rolls} rolls, {outages} \
+         outages of up to 5 days"
+    );
+    assert_eq!(passed, total);
+}
+
+#[tokio::test]
+async fn three_years_with_outages_of_up_to_five_days_have_no_lock_out() {
+    with_outages(1..=3, 365).await;
+}
+
+#[tokio::test]
+#[ignore = "twenty years take minutes"]
+async fn twenty_years_with_outages_of_up_to_five_days_have_no_lock_out() {
+    with_outages(1..=20, 365).await;
+}

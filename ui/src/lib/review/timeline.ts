@@ -1,0 +1,109 @@
+/** The geometry of the expiry timeline. Pure. */
+import type { DayView } from "../ipc";
+
+export const BEFORE = 30;
+export const AFTER = 90;
+
+/** What a bar is made of, from below. */
+export interface Part {
+  tone: string;
+  count: number;
+}
+
+/** A bar of the figure. */
+export interface Bar {
+  day: DayView;
+  x: number;
+  parts: { tone: string; y: number; height: number }[];
+  top: number;
+}
+
+/** Where a day lies, from the left. */
+export function place(offset: number, width: number): number {
+  const margin = 20;
+  return margin + ((offset + BEFORE) / (BEFORE + AFTER)) * (width - 2 * margin);
+}
+
+/** The days' bars; `ground` is where they stand and `height` how tall the tallest is. */
+export function bars(
+  days: readonly DayView[],
+  parts: (day: DayView) => Part[],
+  size: { width: number; ground: number; height: number },
+): Bar[] {
+  // A lone key is a small bar, not a full one.
+  const most = Math.max(6, ...days.map(({ keys }) => keys.length));
+  const unit = size.height / most;
+  return days.map((day) => {
+    let y = size.ground;
+    const stacked = parts(day)
+      .filter(({ count }) => count > 0)
+      .map(({ tone, count }) => {
+        const height = Math.max(count * unit, 3);
+        y -= height;
+        return { tone, y, height };
+      });
+    return { day, x: place(day.offset, size.width), parts: stacked, top: y };
+  });
+}
+
+/** By status: what has ended, what ends soon, the rest; a pile-up in the colour of danger. */
+export function byStatus(day: DayView): Part[] {
+  const rest = day.keys.length - day.expired - day.expiring;
+  return [
+    { tone: "past", count: day.expired },
+    { tone: day.pileUp ? "pile" : "soon", count: day.expiring },
+    { tone: day.pileUp ? "pile" : "later", count: rest },
+  ];
+}
+
+/** The owners with most ends, by name; the others are one. */
+export function owners(
+  days: readonly DayView[],
+  ownerOf: (uid: string) => string,
+  most = 4,
+): string[] {
+  const counts = new Map<string, number>();
+  for (const day of days)
+    for (const uid of day.keys) {
+      const owner = ownerOf(uid);
+      counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    }
+  return [...counts]
+    .sort(([a, x], [b, y]) => y - x || a.localeCompare(b))
+    .slice(0, most)
+    .map(([owner]) => owner);
+}
+
+/** By owner: the given ones in their order, then the rest. */
+export function byOwner(
+  day: DayView,
+  known: readonly string[],
+  ownerOf: (uid: string) => string,
+): Part[] {
+  const counts = new Array<number>(known.length + 1).fill(0);
+  for (const uid of day.keys) {
+    const at = known.indexOf(ownerOf(uid));
+    const index = at < 0 ? known.length : at;
+    counts[index] = (counts[index] ?? 0) + 1;
+  }
+  return counts.map((each, index) => ({ tone: `owner-${index}`, count: each }));
+}
+
+/** The day to go to from one, by a key; the same one where there is none. */
+export function step(days: readonly DayView[], from: string | null, key: string): string | null {
+  if (days.length === 0) return null;
+  const at = days.findIndex(({ date }) => date === from);
+  const last = days.length - 1;
+  const to =
+    key === "Home" ? 0 : key === "End" ? last : key === "ArrowLeft" ? at - 1 : at < 0 ? 0 : at + 1;
+  return days[Math.min(Math.max(to, 0), last)]?.date ?? null;
+}
+
+/** "Sat 30 Jan 2027: 9 keys end" */
+export function dayWords(day: DayView): string {
+  const all = day.keys.length;
+  const one = all === 1;
+  const past = day.expired === all;
+  const verb = past ? "ended" : one ? "ends" : "end";
+  return `${day.label}: ${all} ${one ? "key" : "keys"} ${verb}`;
+}
