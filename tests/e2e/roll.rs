@@ -107,17 +107,19 @@ async fn a_running_roll_is_taken_back_from_its_line_in_activity() {
     page.screenshot("activity-roll-light").await;
 
     // Refused, it says so, and can be tried again.
-    let put = Matcher::on("PUT", "/v1/apiKeys");
+    let put = Matcher::on("PUT", &format!("/v1/apiKeys/{}", scene.key("release-bot").uid));
     scene.sim().set_fault(put, Fault::error(403, "OperationForbidden", "not allowed"), None);
     cancel.click().await;
     let question = scene.question("Cancel the roll of release-bot?");
     question.role("button", "Cancel roll").click().await;
-    page.role("alert", any()).nth(0).wait().await;
+    scene.told("could not be put back").await;
     assert!(scene.key("release-bot-next").active, "both work");
     scene.sim().clear_faults();
-    cancel.click().await;
-    question.role("button", "Cancel roll").click().await;
+    page.screenshot("activity-roll-refused-light").await;
+    let again = page.role("button", "Try again to cancel the roll of release-bot");
+    again.click().await;
     scene.key_becomes("release-bot-next", "revoked", |key| !key.active).await;
+    again.wait_gone().await;
     cancel.wait_gone().await;
     assert!(scene.key("release-bot").active);
 }

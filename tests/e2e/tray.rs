@@ -429,3 +429,47 @@ async fn entries_lead_to_their_place_in_the_window() {
     page.role("region", "Notifications").words(containing("Revoked leaked.")).wait().await;
     status(&page).wait_text("As of ").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_rolled_from_the_tray_which_shows_the_pair_until_the_roll_is_cancelled() {
+    let (desk, page) = Desk::driven(Setting::default()).await;
+    let tray = desk.tray_with("leaked").await;
+    let ends = add_key(desk.sim(), "deploy", SignedDuration::from_hours(24 * 10)).expiry;
+    page.press("F5").await;
+    let path = ["expire within 14 days", "deploy (ends in 10 d)"];
+    let acts = tray.entry(&path).await;
+    assert_eq!(acts.labels(), ["Roll\u{2026}", "Renew 30 days", "Open"]);
+
+    // "Roll…" opens the dialog for that key, wherever the window was.
+    page.role("link", "Activity").click().await;
+    tray.pick(&[path[0], path[1], "Roll"]).await;
+    let dialog = page.role("dialog", "Roll API key");
+    dialog.words(containing("deploy")).nth(0).wait().await;
+    dialog.role("textbox", "API key name").put("deploy-next").await;
+    dialog.role("button", "Roll").click().await;
+    dialog.words("deploy-next is in its place").wait().await;
+    dialog.role("button", "Done").click().await;
+    dialog.wait_gone().await;
+
+    // The old one is meant to end: neither is it to be renewed, nor is it a reason for a sign.
+    let pair =
+        ["expire within 14 days", "deploy (ends in 7 d)", "Rolling: replaced by deploy-next"];
+    tray.entry(&pair).await;
+    let acts = tray.entry(&pair[..2]).await;
+    assert_eq!(acts.labels(), ["Rolling: replaced by deploy-next", "Open"]);
+    let line = acts.find(&["Rolling"]).expect("the line");
+    assert!(!line.enabled, "it says, and does nothing");
+    tray.entry(&["Quick revoke", "deploy-next (ends in "]).await;
+
+    // Cancelled, both menus are what they were.
+    page.role("link", "Activity").click().await;
+    page.role("button", "Cancel roll of deploy").click().await;
+    let question = page.role("alertdialog", "Cancel the roll of deploy?");
+    question.role("button", "Cancel roll").click().await;
+    desk.wait_active("deploy-next", false).await;
+    let acts = tray.entry(&path).await;
+    assert_eq!(acts.labels(), ["Roll\u{2026}", "Renew 30 days", "Open"]);
+    tray.wait_without(&["Quick revoke", "deploy-next ("]).await;
+    let ms = |time: Option<jiff::Timestamp>| time.map(jiff::Timestamp::as_millisecond);
+    assert_eq!(ms(desk.key("deploy").expiry), ms(ends), "the end is exactly what it was");
+}

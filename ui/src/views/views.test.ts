@@ -184,6 +184,19 @@ describe("Activity", () => {
       },
     ]);
     host.emit("activity-changed", { connection: "acme" });
+    await screen.findByRole("button", { name: `Cancel roll of ${roll.oldName}` });
+    // One that was refused is gone on with, without a second question.
+    const stuck = { ...roll, step: "cancelling", mayCancel: false, mayContinue: true } as const;
+    host.rolls.splice(0, 1, stuck);
+    await app.keys.reload();
+    await user.click(
+      await screen.findByRole("button", {
+        name: `Try again to cancel the roll of ${roll.oldName}`,
+      }),
+    );
+    expect(sent("act_on_roll").at(-1)?.request).toMatchObject({ act: { kind: "continue" } });
+    host.rolls.splice(0, 1, roll);
+    await app.keys.reload();
     await user.click(await screen.findByRole("button", { name: `Cancel roll of ${roll.oldName}` }));
     const name = `Cancel the roll of ${roll.oldName}?`;
     const question = within(await screen.findByRole("alertdialog", { name }));

@@ -22,7 +22,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -45,6 +45,8 @@ pub(crate) struct Live {
     pub(crate) creating: tokio::sync::Mutex<()>,
     /// One step of a roll at a time.
     pub(crate) rolling: tokio::sync::Mutex<()>,
+    /// Rolls that the server refused to go on with, and when.
+    pub(crate) refused_rolls: Mutex<HashMap<String, Timestamp>>,
     /// One refresh at a time; others join it.
     pub(crate) refreshing: Once<Result<(), Failure>>,
     /// One first sign-in at a time; others join it.
@@ -145,6 +147,7 @@ impl Live {
             signing: tokio::sync::Mutex::new(()),
             creating: tokio::sync::Mutex::new(()),
             rolling: tokio::sync::Mutex::new(()),
+            refused_rolls: Mutex::default(),
             refreshing: Once::new(0),
             entering: Once::new(0),
             write_pending: AtomicBool::new(false),

@@ -45,6 +45,7 @@ use crate::{
     ErrorCode, Failure,
     connection::live::{Live, key_uid},
     held::HeldView,
+    once::lock,
     palette_keys::Connections,
     ports::{Deed, Ports},
     store::{RollRecord, RollStep},
@@ -53,6 +54,9 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use ts_rs::TS;
+
+/// What the server refused is asked for by itself so much later.
+const REFUSED_RESTS: SignedDuration = SignedDuration::from_hours(6);
 
 /// Why a roll was not begun, or why an act on one was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -652,7 +656,7 @@ pub(crate) async fn handed_over(ports: &Arc<Ports>, live: &Arc<Live>, held: &str
 /// Goes on with every roll of a connection, after its list was read or could not be.
 pub(crate) fn tend(ports: &Arc<Ports>, live: &Arc<Live>) {
     let rolls = ports.store.rolls(Some(&live.id())).unwrap_or_default();
-    if rolls.is_empty() {
+    if rolls.iter().all(|roll| rests(ports, live, roll)) {
         return;
     }
     let (task_ports, task_live) = (Arc::clone(ports), Arc::clone(live));
@@ -665,8 +669,32 @@ pub(crate) fn tend(ports: &Arc<Ports>, live: &Arc<Live>) {
 
 async fn go_on(ports: &Arc<Ports>, live: &Arc<Live>) {
     for roll in ports.store.rolls(Some(&live.id())).unwrap_or_default() {
-        machine::advance(ports, live, roll, false).await;
+        if !rests(ports, live, &roll) {
+            machine::advance(ports, live, roll, false).await;
+        }
     }
+}
+
+/// What the server refused is not asked for again with every list, as long as both keys are in
+/// service: each try is a request and a line of Activity. A person can try at any time.
+fn rests(ports: &Ports, live: &Live, roll: &RollRecord) -> bool {
+    let refused = lock(&live.refused_rolls).get(&roll.roll).copied();
+    let waits = |since: Timestamp| {
+        let passed = ports.now().duration_since(since);
+        passed >= SignedDuration::ZERO && passed < REFUSED_RESTS
+    };
+    if !refused.is_some_and(waits) {
+        return false;
+    }
+    let now = live.server_now(ports);
+    live.known(ports).is_some_and(|list| {
+        let in_service = |uid: &KeyUid| {
+            list.keys.iter().any(|key| {
+                key.uid == *uid && key.active && key.expires.is_none_or(|ends| ends > now)
+            })
+        };
+        in_service(&roll.old.uid) && roll.new_uid.as_ref().is_none_or(in_service)
+    })
 }
 
 /// At a start: each roll goes on where an earlier run left it. Needs a tokio runtime.

@@ -403,6 +403,17 @@ async fn a_cancel_that_cannot_restore_revokes_nothing() {
     assert!(problem.message.contains("the new key was not revoked"), "{}", problem.message);
     let new = desk.sim.key_named(NEXT).unwrap();
     assert!(works(&desk, &old.uid) && works(&desk, &new.uid), "both work");
+    // Lists go on to be read; what was refused is not asked for with each.
+    let puts = || desk.sent("PUT", &format!("/v1/apiKeys/{}", old.uid));
+    let tries = puts();
+    for _ in 0..5 {
+        desk.list(true).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(puts(), tries, "it waits for a person");
+    desk.clock.wrong_by(SignedDuration::from_hours(7));
+    desk.list(true).await;
+    until("hours later it is asked for again", async || puts() == tries + 1).await;
     desk.sim.clear_faults();
     assert_eq!(act(&desk, &id, RollAct::Continue).await.unwrap().roll, None);
     assert_eq!(ms(truth(&desk, &old.uid).expiry), ms(old.expiry));

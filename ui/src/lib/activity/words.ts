@@ -74,3 +74,12 @@ export function undoWords(line: ActivityView): string {
   if (line.act === "reactivate") return `revoke ${name}`;
   return `change ${name} back`;
 }
+
+/** A button that takes back what a line began and what still runs. */
+export interface WayBack {
+  text: string;
+  /** The accessible name, with what it is about. */
+  label: string;
+  busy: boolean;
+  run: () => void;
+}

@@ -14,6 +14,7 @@ use crate::{
         edit::{self, EditError, read_for_change},
         revoke::{self, RevokeView},
     },
+    once::lock,
     palette_keys::Change,
     ports::{Deed, Ports, internal},
     store::{JournalId, JournalOutcome, RollRecord, RollStep},
@@ -77,6 +78,7 @@ pub(super) async fn advance(
             },
         };
     }
+    drive.note_refusal();
     // Only the words of the problem are lost when this fails; the step is on disk.
     let _ = drive.save();
     Some(drive.roll)
@@ -146,6 +148,18 @@ impl Drive<'_> {
         let written = self.ports.store.update_roll(&self.roll).map_err(|error| error.failure());
         self.live.tell_changed(self.ports);
         written
+    }
+
+    /// Remembers that the server said no, so that it is not asked again at once.
+    fn note_refusal(&self) {
+        let code = self.roll.problem.as_ref().map(|problem| problem.code);
+        let refused = matches!(code, Some(ErrorCode::Forbidden | ErrorCode::Refused));
+        let mut known = lock(&self.live.refused_rolls);
+        if refused {
+            known.insert(self.roll.roll.clone(), self.ports.now());
+        } else {
+            known.remove(&self.roll.roll);
+        }
     }
 
     async fn step(&mut self) -> Result<Next, Failure> {
