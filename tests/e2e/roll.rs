@@ -116,7 +116,7 @@ async fn a_running_roll_is_taken_back_from_its_line_in_activity() {
     assert!(scene.key("release-bot-next").active, "both work");
     scene.sim().clear_faults();
     page.screenshot("activity-roll-refused-light").await;
-    let again = page.role("button", "Try again to cancel the roll of release-bot");
+    let again = page.role("button", "Cancel again: the roll of release-bot");
     again.click().await;
     scene.key_becomes("release-bot-next", "revoked", |key| !key.active).await;
     again.wait_gone().await;

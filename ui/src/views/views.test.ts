@@ -191,7 +191,7 @@ describe("Activity", () => {
     await app.keys.reload();
     await user.click(
       await screen.findByRole("button", {
-        name: `Try again to cancel the roll of ${roll.oldName}`,
+        name: `Cancel again: the roll of ${roll.oldName}`,
       }),
     );
     expect(sent("act_on_roll").at(-1)?.request).toMatchObject({ act: { kind: "continue" } });
