@@ -51,6 +51,10 @@ fn linux() {
     if std::env::var_os("WEBKIT_DISABLE_DMABUF_RENDERER").is_none() {
         unsafe { std::env::set_var("WEBKIT_DISABLE_DMABUF_RENDERER", "1") };
     }
+    // A thread for each processor, in each of two runtimes, is memory that an agent never uses.
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        unsafe { std::env::set_var("TOKIO_WORKER_THREADS", "2") };
+    }
     // Last: with it the process has a second thread.
     if began_anew {
         await_children_of_the_last_image();

@@ -232,7 +232,10 @@ mod desktop {
         /// Shows it, on a new connection when the old one is gone.
         pub(super) fn show(&mut self, words: &Words) -> bool {
             self.send(words) || {
-                self.bus = None;
+                // A bus without a server is kept: what listens to it would stay for ever.
+                if self.bus.as_ref().is_some_and(is_gone) {
+                    self.bus = None;
+                }
                 self.find();
                 self.send(words)
             }
@@ -308,6 +311,11 @@ mod desktop {
             })?;
             Ok(bus)
         }
+    }
+
+    /// The bus itself does not answer.
+    fn is_gone(bus: &Connection) -> bool {
+        ask::<_, String>(bus, BUS, "/org/freedesktop/DBus", BUS, "GetId", &()).is_err()
     }
 
     fn is_change(message: &Message) -> bool {
@@ -627,6 +635,23 @@ mod on_a_bus {
         let seen = fake.seen();
         assert_eq!(seen.len(), 4);
         assert_eq!(seen[3].0, "17 more notices");
+    }
+
+    #[test]
+    fn notices_that_nobody_takes_leave_nothing_behind() {
+        let bus = Bus::start();
+        let other = connection::Builder::address(bus.address.as_str()).unwrap().build().unwrap();
+        let names = zbus::blocking::fdo::DBusProxy::new(&other).unwrap();
+        let connections = || {
+            let all = names.list_names().unwrap();
+            all.iter().filter(|name| name.starts_with(':')).count()
+        };
+        let before = connections();
+        let notifier = Notifier::start_on(Some(bus.address.clone()), || {});
+        for _ in 0..10 {
+            assert!(!shown(notifier.show("t", "nobody is there")));
+        }
+        assert_eq!(connections() - before, 1, "one connection, which waits for a server");
     }
 
     #[test]
