@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
+use jiff::SignedDuration;
+use palette_sim::NewKey;
+
 use crate::{
     acts::{listed, search},
     harness::{Stage, any, containing, eventually},
-    scene::Scene,
+    scene::{Scene, berlin},
 };
 
 /// Ticks everything that this search lets through.
@@ -194,4 +197,102 @@ async fn a_person_is_offboarded_with_a_successor_and_a_report() {
     for key in scene.sim().keys() {
         assert!(!text.contains(&key.value), "no value is in a report");
     }
+}
+
+/// The days on which these keys end, where the person sits.
+fn days_of(scene: &Scene, prefix: &str) -> BTreeSet<jiff::civil::Date> {
+    let keys = scene.sim().keys().into_iter().filter(|key| key.name.starts_with(prefix));
+    keys.filter_map(|key| key.expiry).map(|end| end.to_zoned(berlin()).date()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pile_up_is_spread_after_each_new_end_was_shown() {
+    let scene = Scene::admin().await;
+    let page = &scene.page;
+    let noon = (scene.sim().now() + SignedDuration::from_hours(24 * 60)).to_zoned(berlin());
+    let noon = noon.date().at(12, 0, 0, 0).to_zoned(berlin()).expect("a noon").timestamp();
+    for number in 0..20 {
+        scene.sim().add_key(NewKey {
+            owner_uid: Some(scene.sim().user().uid),
+            expiry: Some(noon),
+            ..NewKey::named(&format!("pile-{number:02}"))
+        });
+    }
+    page.role("link", "Review").click().await;
+    page.press("F5").await;
+    let figure = page.role("figure", "Expiry timeline");
+    figure.words(containing("20 end on")).wait().await;
+    figure.role("button", "spread them").click().await;
+    let dialog = page.role("dialog", "Spread over two weeks");
+    dialog.words("pile-00").wait().await;
+    page.assert_accessible("spreading a pile-up").await;
+    page.screenshot("spread-light").await;
+    assert_eq!(days_of(&scene, "pile-").len(), 1, "nothing has moved yet");
+    let move_them = dialog.role("button", containing("Move "));
+    let words = move_them.text().await;
+    move_them.click().await;
+    dialog.wait_gone().await;
+    let moved = words.trim_start_matches("Move ").trim_end_matches(" keys").to_owned();
+    scene.told(&format!("Moved the end of {moved} keys.")).await;
+    let days = days_of(&scene, "pile-");
+    assert!(days.len() >= 10, "over two weeks: {days:?}");
+    let (first, last) = (days.first().expect("a day"), days.last().expect("a day"));
+    assert!(last.since(*first).expect("days").get_days() <= 14, "{days:?}");
+    figure.words(containing("20 end on")).wait_gone().await;
+}
+
+/// Opens a file in the desktop's own dialog.
+async fn choose(stage: &Stage, title: &str, file: &std::path::Path) {
+    stage.bring_to_front(title).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    // A path is typed into the field that this opens.
+    stage.press_key("ctrl+l").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stage.press_key("ctrl+a").await;
+    stage.type_on_desktop(&file.display().to_string()).await;
+    stage.press_key("Return").await;
+    stage.wait_window_gone(title).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_file_is_chosen_obeyed_broken_and_left() {
+    let scene = Scene::admin().await;
+    let page = &scene.page;
+    let file = scene.stage.home().join("policy.toml");
+    fs::write(&file, "version = 1\nlongest_life_days = 45\nname_pattern = \"[a-z0-9-]+\"\n")
+        .expect("the policy is written");
+    page.role("link", "Settings").click().await;
+    page.role("button", "Choose policy file\u{2026}").click().await;
+    choose(&scene.stage, "Choose the policy file", &file).await;
+    page.words(containing("policy.toml")).nth(0).wait().await;
+    page.assert_accessible("a policy file in Settings").await;
+    page.screenshot("settings-policy-light").await;
+
+    // The form for making keys obeys it, and Review says what asks for what.
+    page.role("link", "Keys").click().await;
+    let dialog = scene.begin_key("Not Like This").await;
+    dialog.role("button", "Generate").click().await;
+    dialog.words(containing("[a-z0-9-]+")).nth(0).wait().await;
+    assert!(scene.sim().key_named("Not Like This").is_none());
+    page.press("Escape").await;
+    dialog.wait_gone().await;
+    page.role("link", "Review").click().await;
+    page.words(containing("policy: 45 days at most")).wait().await;
+
+    // One that is not in order is said with its line, and the last good one counts.
+    fs::write(&file, "version = 1\nlongest_life_days = \"a month\"\n").expect("it is broken");
+    page.role("link", "Settings").click().await;
+    page.role("button", "Read again").click().await;
+    page.words(containing("Line 2")).nth(0).wait().await;
+    page.words(containing("The last good version still counts.")).nth(0).wait().await;
+    page.role("button", "Use none").click().await;
+    page.words(containing("No policy file.")).wait().await;
+
+    // Closed without a choice, nothing is said to have gone wrong.
+    page.role("button", "Choose policy file\u{2026}").click().await;
+    scene.stage.bring_to_front("Choose the policy file").await;
+    scene.stage.press_key("Escape").await;
+    scene.stage.wait_window_gone("Choose the policy file").await;
+    page.words(containing("No policy file.")).wait().await;
+    assert_eq!(page.role("alert", any()).count().await, 0);
 }

@@ -34,6 +34,7 @@ import { count, exact } from "./keys/time";
 import { layout } from "./layout.svelte";
 import { Outbox } from "./outbox/outbox.svelte";
 import { inSentence } from "./outbox/words";
+import { afterPaint } from "./painted";
 import { Review } from "./review/review.svelte";
 import { applyAppearance, followDesktop } from "./theme";
 import { Toasts } from "./toasts.svelte";
@@ -176,13 +177,11 @@ export class App {
   paintedSoon(): void {
     if (this.#painting) return;
     this.#painting = true;
-    requestAnimationFrame(() =>
-      setTimeout(() => {
-        this.painted = true;
-        // Without it the shell waits a little longer.
-        void call("painted", null).catch(() => undefined);
-      }),
-    );
+    afterPaint(() => {
+      this.painted = true;
+      // Without it the shell waits a little longer.
+      void call("painted", null).catch(() => undefined);
+    });
   }
 
   /** Hears the shell and the clock until the returned function is called. */
