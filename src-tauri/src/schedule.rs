@@ -31,6 +31,9 @@ const AGAIN: Duration = Duration::from_secs(300);
 /// A list that nobody could read in this time is told from as it is remembered.
 const LISTS: Duration = Duration::from_secs(60);
 
+/// What only starting or reading lists needed is let go of so much later, where no window is open.
+const LET_GO_AFTER: Duration = Duration::from_secs(3);
+
 /// What wakes the loop.
 pub struct Pulse {
     began: Instant,
@@ -93,11 +96,13 @@ pub(crate) async fn run<R: Runtime>(app: AppHandle<R>, keys: Arc<PaletteKeys>) {
     let mut reading: Option<oneshot::Receiver<Refreshed>> = None;
     let mut lists = false;
     let mut notices = Notices::default();
+    let mut let_go_at = Some(pulse.steady() + LET_GO_AFTER);
     loop {
         if let Some(outcome) = reading.as_mut().and_then(|reading| reading.try_recv().ok()) {
             reading = None;
             lists |= outcome != Refreshed::PromptOpen;
             schedule.refreshed(pulse.moment(), outcome, random());
+            let_go_at = Some(pulse.steady() + LET_GO_AFTER);
         }
         let step = schedule.look(pulse.moment(), pulse.heard(), keys.settings().refresh_minutes);
         if step.wake {
@@ -114,12 +119,25 @@ pub(crate) async fn run<R: Runtime>(app: AppHandle<R>, keys: Arc<PaletteKeys>) {
         }
         lists |= pulse.steady() >= LISTS;
         let tell_next = notices.tell(&app, &background, &keys, lists).await;
-        let next = step.next.min(tell_next).max(TOGETHER);
+        if let_go_at.is_some_and(|at| at <= pulse.steady()) {
+            let_go_at = None;
+            if app.webview_windows().is_empty() {
+                let_go().await;
+            }
+        }
+        let let_go_next = let_go_at.map(|at| at.saturating_sub(pulse.steady()));
+        let next = step.next.min(tell_next).min(let_go_next.unwrap_or(tell_next)).max(TOGETHER);
         tokio::select! {
             () = tokio::time::sleep(next) => {}
             () = pulse.notify.notified() => tokio::time::sleep(TOGETHER).await,
         }
     }
+}
+
+/// Gives back memory that an idle agent does not need.
+async fn let_go() {
+    #[cfg(target_os = "linux")]
+    let _ = tauri::async_runtime::spawn_blocking(crate::hardening::let_go_of_program).await;
 }
 
 /// When notices are looked for.
