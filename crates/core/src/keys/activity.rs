@@ -84,6 +84,8 @@ pub enum ActState {
     Done,
     /// It was not done.
     Failed,
+    /// It was begun, and taken back before it was over.
+    Cancelled,
     /// Sent, but what the server did is not known.
     Unknown,
 }

@@ -634,7 +634,7 @@ pub(crate) async fn handed_over(ports: &Arc<Ports>, live: &Arc<Live>, held: &str
     let Ok(Some(mut roll)) = ports.store.roll(held) else { return };
     if !kept {
         let words = "The new key is revoked; the old key goes on as it was";
-        machine::over(ports, live, &roll, ActState::Failed, words).await;
+        machine::over(ports, live, &roll, ActState::Cancelled, words).await;
         return;
     }
     if roll.step != RollStep::HandOver {

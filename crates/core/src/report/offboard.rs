@@ -97,7 +97,7 @@ pub(crate) struct Done {
     pub(crate) key_uid: String,
     pub(crate) key_name: String,
     pub(crate) act: &'static str,
-    /// "confirmed", "failed", "not confirmed" or "not known"
+    /// "confirmed", "failed", "cancelled", "not confirmed" or "not known"
     pub(crate) outcome: &'static str,
     pub(crate) detail: String,
 }
@@ -226,6 +226,7 @@ fn done(line: &ActivityView) -> Done {
         outcome: match line.state {
             ActState::Done => "confirmed",
             ActState::Failed => "failed",
+            ActState::Cancelled => "cancelled",
             ActState::Asked => "not confirmed",
             ActState::Unknown => "not known",
         },

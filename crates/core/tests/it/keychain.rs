@@ -205,19 +205,22 @@ mod inside {
 
     /// Unlocks with the password, as a login does: no prompt involved.
     fn unlock_again() {
-        use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
-        let bus = bus();
-        let at = |interface: &'static str| {
-            zbus::blocking::Proxy::new(&bus, "org.freedesktop.secrets", SECRETS, interface).unwrap()
-        };
-        let (_, session): (OwnedValue, OwnedObjectPath) = at("org.freedesktop.Secret.Service")
-            .call("OpenSession", &("plain", Value::from("")))
-            .unwrap();
-        let password = (session, Vec::<u8>::new(), PASSWORD.as_bytes().to_vec(), "text/plain");
-        let _: () = at("org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface")
-            .call("UnlockWithMasterPassword", &(default_collection().unwrap(), password))
-            .unwrap();
-        assert!(!is_locked());
+        apart(|| {
+            use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
+            let bus = bus();
+            let at = |interface: &'static str| {
+                zbus::blocking::Proxy::new(&bus, "org.freedesktop.secrets", SECRETS, interface)
+                    .unwrap()
+            };
+            let (_, session): (OwnedValue, OwnedObjectPath) = at("org.freedesktop.Secret.Service")
+                .call("OpenSession", &("plain", Value::from("")))
+                .unwrap();
+            let password = (session, Vec::<u8>::new(), PASSWORD.as_bytes().to_vec(), "text/plain");
+            let _: () = at("org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface")
+                .call("UnlockWithMasterPassword", &(default_collection().unwrap(), password))
+                .unwrap();
+            assert!(!is_locked());
+        })
     }
 
     fn until(what: &str, met: impl Fn() -> bool) {
@@ -232,9 +235,20 @@ mod inside {
         zbus::blocking::Connection::session().unwrap()
     }
 
+    /// On a thread of its own: zbus blocks on tokio, which a thread that drives tasks may not.
+    fn apart<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| scope.spawn(f).join().unwrap())
+    }
+
     fn has_owner(name: &str) -> bool {
-        let bus = zbus::blocking::fdo::DBusProxy::new(&bus()).unwrap();
-        bus.name_has_owner(name.try_into().unwrap()).unwrap()
+        apart(|| {
+            let bus = zbus::blocking::fdo::DBusProxy::new(&bus()).unwrap();
+            bus.name_has_owner(name.try_into().unwrap()).unwrap()
+        })
+    }
+
+    fn reload_config() {
+        apart(|| zbus::blocking::fdo::DBusProxy::new(&bus()).unwrap().reload_config().unwrap());
     }
 
     fn secrets(path: &str, interface: &str) -> zbus::blocking::Proxy<'static> {
@@ -243,23 +257,31 @@ mod inside {
     }
 
     fn default_collection() -> Option<zbus::zvariant::OwnedObjectPath> {
-        let service = secrets(SECRETS, "org.freedesktop.Secret.Service");
-        let path: zbus::zvariant::OwnedObjectPath =
-            service.call("ReadAlias", &("default",)).ok()?;
-        (path.as_str() != "/").then_some(path)
+        apart(|| {
+            let service = secrets(SECRETS, "org.freedesktop.Secret.Service");
+            let path: zbus::zvariant::OwnedObjectPath =
+                service.call("ReadAlias", &("default",)).ok()?;
+            (path.as_str() != "/").then_some(path)
+        })
     }
 
     fn is_locked() -> bool {
-        let path = default_collection().unwrap();
-        secrets(path.as_str(), "org.freedesktop.Secret.Collection").get_property("Locked").unwrap()
+        apart(|| {
+            let path = default_collection().unwrap();
+            secrets(path.as_str(), "org.freedesktop.Secret.Collection")
+                .get_property("Locked")
+                .unwrap()
+        })
     }
 
     fn lock() {
-        let service = secrets(SECRETS, "org.freedesktop.Secret.Service");
-        let paths = vec![default_collection().unwrap()];
-        let _: (Vec<zbus::zvariant::OwnedObjectPath>, zbus::zvariant::OwnedObjectPath) =
-            service.call("Lock", &(paths,)).unwrap();
-        assert!(is_locked());
+        apart(|| {
+            let service = secrets(SECRETS, "org.freedesktop.Secret.Service");
+            let paths = vec![default_collection().unwrap()];
+            let _: (Vec<zbus::zvariant::OwnedObjectPath>, zbus::zvariant::OwnedObjectPath) =
+                service.call("Lock", &(paths,)).unwrap();
+            assert!(is_locked());
+        })
     }
 
     /// Stands in for the program that shows GNOME Keyring's prompts.
@@ -285,14 +307,16 @@ mod inside {
     }
 
     fn prompter(answers: bool) -> zbus::blocking::Connection {
-        zbus::blocking::connection::Builder::session()
-            .unwrap()
-            .name("org.gnome.keyring.SystemPrompter")
-            .unwrap()
-            .serve_at("/org/gnome/keyring/Prompter", Prompter { answers })
-            .unwrap()
-            .build()
-            .unwrap()
+        apart(|| {
+            zbus::blocking::connection::Builder::session()
+                .unwrap()
+                .name("org.gnome.keyring.SystemPrompter")
+                .unwrap()
+                .serve_at("/org/gnome/keyring/Prompter", Prompter { answers })
+                .unwrap()
+                .build()
+                .unwrap()
+        })
     }
 
     fn secret_tool(arguments: &[&str]) -> String {
@@ -548,7 +572,7 @@ mod inside {
              Exec=/usr/bin/gnome-keyring-daemon --start --foreground --components=secrets\n",
         )
         .unwrap();
-        zbus::blocking::fdo::DBusProxy::new(&bus()).unwrap().reload_config().unwrap();
+        reload_config();
         let began = Instant::now();
         let view = keychain.view().await;
         assert_eq!((view.state, view.name.as_str()), (KeychainState::Locked, "GNOME Keyring"));
@@ -568,7 +592,7 @@ mod inside {
             "[D-BUS Service]\nName=org.gnome.keyring.SystemPrompter\nExec=/bin/false\n",
         )
         .unwrap();
-        zbus::blocking::fdo::DBusProxy::new(&bus()).unwrap().reload_config().unwrap();
+        reload_config();
         let _daemon = unlocked();
         let keychain = keychain();
         write(&keychain, "value").await.unwrap();

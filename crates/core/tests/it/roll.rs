@@ -368,6 +368,7 @@ async fn a_cancelled_roll_leaves_the_old_key_exactly_as_it_was() {
         let revoked = at(&format!("/v1/apiKeys/{}/state", new.uid)).unwrap();
         assert!(restored.is_some_and(|restored| restored < revoked), "old first: {restored:?}");
         desk.line_ended(Act::RollCancel, ActState::Done);
+        desk.line_ended(Act::Roll, ActState::Cancelled);
         assert!(key(&desk, &old.uid).await.pair.is_none());
     }
 }
@@ -511,7 +512,7 @@ async fn a_hand_over_that_is_refused_revokes_the_new_key_and_leaves_the_old_one(
     assert!(rolls(&desk).await.is_empty());
     assert_eq!(truth(&desk, &old.uid), old);
     assert!(!desk.sim.key_named(NEXT).unwrap().active);
-    desk.line_ended(Act::Roll, ActState::Failed);
+    desk.line_ended(Act::Roll, ActState::Cancelled);
 }
 
 #[tokio::test]

@@ -73,6 +73,7 @@ const ACTIONS: Record<Kind, readonly string[]> = {
 export const OUTCOME_CHOICES: readonly { value: string; label: string; states: ActState[] }[] = [
   { value: "done", label: "Done", states: ["done"] },
   { value: "failed", label: "Failed", states: ["failed"] },
+  { value: "cancelled", label: "Cancelled", states: ["cancelled"] },
   { value: "open", label: "Not confirmed", states: ["asked", "unknown"] },
 ];
 

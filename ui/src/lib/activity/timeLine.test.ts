@@ -60,6 +60,7 @@ describe("the words of a line", () => {
   it.each<[Act, ActState, string]>([
     ["revoke", "done", "Revoked ci-prod"],
     ["revoke", "failed", "Could not revoke ci-prod"],
+    ["roll", "cancelled", "Began to roll ci-prod"],
     ["revoke", "unknown", "Asked to revoke ci-prod"],
     ["revoke", "asked", "Asked to revoke ci-prod"],
     ["saveToKeychain", "done", "Saved ci-prod to the keychain"],

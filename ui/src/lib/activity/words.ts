@@ -43,6 +43,7 @@ const OF_CONNECTION: ReadonlySet<Act> = new Set<Act>([
 export const OUTCOMES: Record<ActState, { tone: "ok" | "bad" | "warn"; word: string }> = {
   done: { tone: "ok", word: "Done" },
   failed: { tone: "bad", word: "Failed" },
+  cancelled: { tone: "mute", word: "Cancelled" },
   unknown: { tone: "warn", word: "Not known" },
   asked: { tone: "warn", word: "Not confirmed" },
 };
@@ -55,9 +56,7 @@ export function sentenceOf(line: ActivityView): [before: string, name: string, a
   const sentence =
     line.state === "done"
       ? done
-      : line.state === "failed"
-        ? `Could not ${todo}`
-        : `Asked to ${todo}`;
+      : `${{ failed: "Could not", cancelled: "Began to", asked: "Asked to", unknown: "Asked to" }[line.state]} ${todo}`;
   const [before = "", after = ""] = sentence.split("*");
   return [before, name, after];
 }

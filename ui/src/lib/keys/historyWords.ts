@@ -32,6 +32,7 @@ const ending: Record<ActState, string> = {
   done: "",
   asked: ", no answer yet",
   failed: ", not done",
+  cancelled: ", cancelled",
   unknown: ", not confirmed",
 };
 

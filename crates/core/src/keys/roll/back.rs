@@ -137,9 +137,9 @@ pub(super) async fn revoke_new(drive: &mut Drive<'_>) -> Result<Next, Failure> {
     let _ = ports.store.remove_intent(&drive.roll.roll);
     ports.held.drop_value(&drive.roll.roll);
     Ok(Next::Over(
-        ActState::Failed,
+        ActState::Cancelled,
         format!(
-            "Cancelled: \u{201c}{}\u{201d} goes on, \u{201c}{}\u{201d} ({uid}) is revoked",
+            "\u{201c}{}\u{201d} goes on, \u{201c}{}\u{201d} ({uid}) is revoked",
             drive.roll.old.name, drive.roll.new_name
         ),
     ))

@@ -1965,7 +1965,7 @@ export type Act = "connect" | "signIn" | "removeConnection" | "editConnection" |
 /**
  * How it ended.
  */
-export type ActState = "asked" | "done" | "failed" | "unknown";
+export type ActState = "asked" | "done" | "failed" | "cancelled" | "unknown";
 
 /**
  * One line of the time line.
