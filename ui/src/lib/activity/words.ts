@@ -40,7 +40,7 @@ const OF_CONNECTION: ReadonlySet<Act> = new Set<Act>([
 ]);
 
 /** How a line ended: tone of its badge and one word. */
-export const OUTCOMES: Record<ActState, { tone: "ok" | "bad" | "warn"; word: string }> = {
+export const OUTCOMES: Record<ActState, { tone: "ok" | "bad" | "warn" | "mute"; word: string }> = {
   done: { tone: "ok", word: "Done" },
   failed: { tone: "bad", word: "Failed" },
   cancelled: { tone: "mute", word: "Cancelled" },
