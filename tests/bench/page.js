@@ -181,11 +181,10 @@
   // Opens Review, until its timeline has bars.
   const review = async () => {
     const link = document.querySelector('a[href="#review"]');
-    const { painted } = await until(
+    return until(
       () => document.querySelector('[aria-label="Expiry timeline"] rect') !== null,
       () => link.click(),
     );
-    return painted;
   };
 
   Object.defineProperty(window, "__bench", {

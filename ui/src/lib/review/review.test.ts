@@ -19,12 +19,12 @@ function day(offset: number, keys: number, part: Partial<DayView> = {}): DayView
 }
 
 describe("the timeline", () => {
-  const size = { width: 900, ground: 104, height: 78 };
+  const size = { ground: 104, height: 78 };
 
-  it("puts today at a quarter and the last day before the edge", () => {
-    expect(place(-30, 900)).toBe(20);
-    expect(place(90, 900)).toBe(880);
-    expect(place(0, 900)).toBe(235);
+  it("puts today at a quarter and the last day at the edge", () => {
+    expect(place(-30)).toBe(0);
+    expect(place(90)).toBe(100);
+    expect(place(0)).toBe(25);
   });
 
   it("stacks a bar without going over its room", () => {

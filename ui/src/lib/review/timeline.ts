@@ -13,22 +13,22 @@ export interface Part {
 /** A bar of the figure. */
 export interface Bar {
   day: DayView;
+  /** Its middle, in percent from the left. */
   x: number;
   parts: { tone: string; y: number; height: number }[];
   top: number;
 }
 
-/** Where a day lies, from the left. */
-export function place(offset: number, width: number): number {
-  const margin = 20;
-  return margin + ((offset + BEFORE) / (BEFORE + AFTER)) * (width - 2 * margin);
+/** Where a day lies, in percent from the left: the figure is as wide as there is room. */
+export function place(offset: number): number {
+  return ((offset + BEFORE) / (BEFORE + AFTER)) * 100;
 }
 
 /** The days' bars; `ground` is where they stand and `height` how tall the tallest is. */
 export function bars(
   days: readonly DayView[],
   parts: (day: DayView) => Part[],
-  size: { width: number; ground: number; height: number },
+  size: { ground: number; height: number },
 ): Bar[] {
   // A lone key is a small bar, not a full one.
   const most = Math.max(6, ...days.map(({ keys }) => keys.length));
@@ -42,7 +42,7 @@ export function bars(
         y -= height;
         return { tone, y, height };
       });
-    return { day, x: place(day.offset, size.width), parts: stacked, top: y };
+    return { day, x: place(day.offset), parts: stacked, top: y };
   });
 }
 
