@@ -235,7 +235,7 @@ mod inside {
         zbus::blocking::Connection::session().unwrap()
     }
 
-    /// On a thread of its own: zbus blocks on tokio, which a thread that drives tasks may not.
+    /// On a thread of its own: a thread that drives tasks does not block on the bus.
     fn apart<T: Send>(f: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| scope.spawn(f).join().unwrap())
     }
