@@ -30,7 +30,8 @@ import {
 } from "./ipc";
 import { aboutRecord, Keys, refused } from "./keys/keys.svelte";
 import { short } from "./keys/names";
-import { count, exact } from "./keys/time";
+import { exact } from "./keys/time";
+import { count } from "./numbers";
 import { layout } from "./layout.svelte";
 import { Outbox } from "./outbox/outbox.svelte";
 import { inSentence } from "./outbox/words";

@@ -1,4 +1,5 @@
 import type { KeyView } from "../ipc";
+import { grouped } from "../numbers";
 
 /** What can be done to many keys at once. */
 export type BulkKind = "revoke" | "reactivate" | "renew" | "delete";
@@ -68,7 +69,7 @@ export function planOf(kind: BulkKind, keys: readonly KeyView[], facts: PlanFact
   }
   const lines: PlanLine[] = [];
   if (acted.length > 0) {
-    lines.push({ why: null, keys: acted, words: `${number(acted.length)} ${will[kind]}` });
+    lines.push({ why: null, keys: acted, words: `${grouped(acted.length)} ${will[kind]}` });
   }
   for (const why of order) {
     const some = left.get(why);
@@ -77,7 +78,7 @@ export function planOf(kind: BulkKind, keys: readonly KeyView[], facts: PlanFact
     lines.push({
       why,
       keys: some,
-      words: `${number(some.length)} ${some.length === 1 ? one : several}`,
+      words: `${grouped(some.length)} ${some.length === 1 ? one : several}`,
     });
   }
   return { kind, asked: keys.length, will: acted, lines };
@@ -103,8 +104,4 @@ function leftOut(kind: BulkKind, key: KeyView, facts: PlanFacts, isAlone: boolea
   if (key.flags.includes("signsIn") && works && !(isAlone && kind === "renew")) return "signsIn";
   if (key.pair && !isAlone) return "rolling";
   return null;
-}
-
-function number(count: number): string {
-  return count.toLocaleString("en-GB");
 }

@@ -36,7 +36,8 @@ import { parse } from "./query";
 import { countViews, inView, merged, toRow, toRows, views, type Row, type ViewId } from "./rows";
 import { extend, nothing, toggle, toggleAll, type Selection } from "./selection";
 import { pressed, Sorter, trouble, type Sort, type SortColumn } from "./sort";
-import { clockToSecond, count } from "./time";
+import { clockToSecond } from "./time";
+import { count } from "../numbers";
 
 /** What the list needs from the window around it. */
 export interface Surroundings {
@@ -91,6 +92,22 @@ interface Outcome {
 
 /** Something done to a key; answers how it went. */
 type Deed = (key: KeyView) => Promise<ErrorView | null>;
+
+/** No rows. Always the same, so that having none again is no change, and nothing is sorted anew. */
+const none: ReadonlyMap<string, Row> = new Map();
+
+/** The rows that fit, or did before an act of this window changed them. */
+function fitting(
+  rows: readonly Row[],
+  before: ReadonlyMap<string, Row>,
+  fits: (row: Row) => boolean,
+): readonly Row[] {
+  if (before.size === 0) return rows.filter(fits);
+  return rows.filter((row) => {
+    const old = before.get(row.uid);
+    return fits(row) || (old !== undefined && fits(old));
+  });
+}
 
 /** The key list of one connection: what is in it, what of it is shown, and what is done to it. */
 export class Keys {
@@ -154,7 +171,7 @@ export class Keys {
    * view or search would not show them any more. What one just pressed does not jump away, and the
    * next press does not hit its neighbour. It ends with the next refresh, view, search or sorting.
    */
-  #before = $state.raw<ReadonlyMap<string, Row>>(new Map());
+  #before = $state.raw(none);
 
   #byUid = $derived(new Map(this.rows.map((row) => [row.uid, row])));
   readonly #sorter = new Sorter();
@@ -167,15 +184,13 @@ export class Keys {
   #inView = $derived(
     this.view === "all"
       ? this.#among
-      : this.#among.filter((row) => this.#nowOrBefore(row, (each) => inView(each, this.view))),
+      : fitting(this.#among, this.#before, (row) => inView(row, this.view)),
   );
   /** The search as understood. */
   query = $derived(parse(this.#search, this.serverNow));
   /** The rows to show, in their order. */
   shown = $derived(
-    this.query.empty
-      ? this.#inView
-      : this.#inView.filter((row) => this.#nowOrBefore(row, this.query.matches)),
+    this.query.empty ? this.#inView : fitting(this.#inView, this.#before, this.query.matches),
   );
   /** Their uids. */
   order = $derived(this.shown.map((row) => row.uid));
@@ -235,15 +250,8 @@ export class Keys {
 
   set search(typed: string) {
     if (typed === this.#search) return;
-    this.#before = new Map();
+    this.#before = none;
     this.#search = typed;
-  }
-
-  /** Whether a row fits, or did before an act of this window changed it. */
-  #nowOrBefore(row: Row, fits: (row: Row) => boolean): boolean {
-    if (fits(row)) return true;
-    const before = this.#before.get(row.uid);
-    return before !== undefined && fits(before);
   }
 
   /** The server's clock, to the minute. */
@@ -289,7 +297,7 @@ export class Keys {
       do {
         this.#again = false;
         await this.#read(true);
-        this.#before = new Map();
+        this.#before = none;
       } while (this.#again);
     } finally {
       this.refreshing = false;
@@ -496,7 +504,7 @@ export class Keys {
 
   /** Sorts by a column, or turns it round. */
   sortBy(column: SortColumn): void {
-    this.#before = new Map();
+    this.#before = none;
     this.sort = pressed(this.sort, column);
   }
 
@@ -539,7 +547,7 @@ export class Keys {
 
   /** Shows one of the sidebar's views. */
   show(view: ViewId): void {
-    this.#before = new Map();
+    this.#before = none;
     this.only = null;
     this.view = view;
   }
@@ -554,7 +562,7 @@ export class Keys {
 
   /** Puts what ends next at the top, and what is out of use at the bottom. */
   sortByTrouble(): void {
-    this.#before = new Map();
+    this.#before = none;
     this.sort = trouble;
   }
 

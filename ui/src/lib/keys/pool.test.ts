@@ -35,6 +35,17 @@ describe("Pool", () => {
     expect(names(new Pool().show([], 0, 3))).toEqual([null, null, null]);
   });
 
+  it("makes first what is in sight, and keeps what is right beside it", () => {
+    const pool = new Pool();
+    const before = pool.show(rows, 0, 6);
+    const first = pool.show(rows, 3, 6, 4, 7);
+    expect(names(first)).toEqual([6, null, null, 3, 4, 5]);
+    expect(first[3], "beside it, and right").toBe(before[3]);
+    expect(first[1]?.row, "beside it, and not due").toBe(rows[1]);
+    expect(names(pool.show(rows, 3, 6))).toEqual([6, 7, 8, 3, 4, 5]);
+    expect(names(new Pool().show(rows, 0, 3, 1, 2))).toEqual([null, 1, null]);
+  });
+
   it("follows a window of another height", () => {
     const pool = new Pool();
     pool.show(rows, 4, 4);

@@ -3,7 +3,10 @@ import type { Row } from "./rows";
 /** What one row element shows. */
 export interface Line {
   readonly row: Row;
-  /** Its place in the list, from 0; below 0: parked, out of sight until it is needed again. */
+  /**
+   * Its place in the list, from 0; below 0: parked out of sight until it is needed again, each at a
+   * place of its own.
+   */
   readonly place: number;
 }
 
@@ -16,16 +19,26 @@ export interface Line {
 export class Pool {
   #lines: readonly (Line | null)[] = [];
 
-  /** The lines of so many elements, of which the first in sight is at `first`. */
-  show(shown: readonly Row[], first: number, size: number): readonly (Line | null)[] {
+  /**
+   * The lines of so many elements from the place `first` on. Those from `due` up to `end` are made
+   * now; the others are kept if they are right already, and are parked if not.
+   */
+  show(
+    shown: readonly Row[],
+    first: number,
+    size: number,
+    due = first,
+    end = first + size,
+  ): readonly (Line | null)[] {
     const before = this.#lines;
     const turn = size - (first % size);
     this.#lines = Array.from({ length: size }, (_, slot) => {
       const place = first + ((slot + turn) % size);
       const row = shown[place];
       const old = before[slot] ?? null;
-      if (row) return old?.row === row && old.place === place ? old : { row, place };
-      return old && old.place >= 0 ? { row: old.row, place: -1 } : old;
+      if (row && old?.row === row && old.place === place) return old;
+      if (row && place >= due && place < end) return { row, place };
+      return old && old.place >= 0 ? { row: old.row, place: -1 - slot } : old;
     });
     return this.#lines;
   }

@@ -1,4 +1,5 @@
 /** Times in words. Pure: the present moment and the zone are passed in. */
+import { count } from "../numbers";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -21,13 +22,6 @@ function amount(length: number, round: (value: number) => number): string {
   if (length < 2 * DAY) return count(round(length / HOUR), "hour");
   if (length < 2 * YEAR) return count(round(length / DAY), "day");
   return count(round(length / YEAR), "year");
-}
-
-/** "1 key", "3 keys". */
-export function count(number: number, noun: string): string {
-  // The long way round is slow, and rows say "5 days" by the thousand.
-  const digits = number < 1000 ? String(number) : number.toLocaleString("en-GB");
-  return `${digits} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** Whole days between two moments, rounded up. */

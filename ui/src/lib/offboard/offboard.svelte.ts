@@ -9,7 +9,7 @@ import type {
   ReportFormat,
 } from "../ipc";
 import type { Keys } from "../keys/keys.svelte";
-import { count } from "../keys/time";
+import { count } from "../numbers";
 
 /** Somebody whose keys can be put in order. */
 export interface Leaver {

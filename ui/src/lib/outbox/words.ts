@@ -1,7 +1,8 @@
 import { present } from "../errors";
 import type { OutboxItemView, OutboxView } from "../ipc";
 import { short } from "../keys/names";
-import { clock, count, day } from "../keys/time";
+import { clock, day } from "../keys/time";
+import { count, grouped } from "../numbers";
 
 /** "2 revocations", "1 revocation and 3 deletions"; empty for none. */
 export function countActs(items: readonly OutboxItemView[]): string {
@@ -73,7 +74,7 @@ export function standing(item: OutboxItemView, now: number, sentElsewhere: boole
 }
 
 function times(number: number): string {
-  return number === 1 ? "once" : number === 2 ? "twice" : `${number.toLocaleString("en-GB")} times`;
+  return number === 1 ? "once" : number === 2 ? "twice" : `${grouped(number)} times`;
 }
 
 /** What quitting now would mean, one line each; empty when everything is confirmed. */

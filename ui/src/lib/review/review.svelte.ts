@@ -11,7 +11,7 @@ import {
   type Severity,
   type SpreadView,
 } from "../ipc";
-import { count } from "../keys/time";
+import { count } from "../numbers";
 
 /** What a review needs of the key list. */
 export interface ReviewedKeys {
@@ -164,8 +164,7 @@ export function actWords(
 /** "Checked 14:02 · 38 keys · 12 people · policy: 90 days at most" */
 export function summary(view: ReviewView, at: string | null): string {
   const parts = [at === null ? "Not read yet" : `Checked ${at}`, count(view.keys, "key")];
-  if (view.people !== null)
-    parts.push(view.people === 1 ? "1 person" : `${view.people.toLocaleString("en-GB")} people`);
+  if (view.people !== null) parts.push(count(view.people, "person", "people"));
   const longest = view.policy.longestLifeDays;
   if (longest !== null)
     parts.push(
