@@ -32,6 +32,7 @@ import { Bulk, type BulkOutcome } from "../outbox/bulk.svelte";
 import type { Outbox, Target } from "../outbox/outbox.svelte";
 import type { Toasts } from "../toasts.svelte";
 import { short } from "./names";
+import { Haystack } from "./haystack";
 import { parse } from "./query";
 import { countViews, inView, merged, toRow, toRows, views, type Row, type ViewId } from "./rows";
 import { extend, nothing, toggle, toggleAll, type Selection } from "./selection";
@@ -186,11 +187,16 @@ export class Keys {
       ? this.#among
       : fitting(this.#among, this.#before, (row) => inView(row, this.view)),
   );
+  readonly #haystack = new Haystack();
   /** The search as understood. */
   query = $derived(parse(this.#search, this.serverNow));
   /** The rows to show, in their order. */
   shown = $derived(
-    this.query.empty ? this.#inView : fitting(this.#inView, this.#before, this.query.matches),
+    this.query.empty
+      ? this.#inView
+      : this.#before.size === 0
+        ? this.query.select(this.#inView, this.#haystack)
+        : fitting(this.#inView, this.#before, this.query.matches),
   );
   /** Their uids. */
   order = $derived(this.shown.map((row) => row.uid));
@@ -241,6 +247,11 @@ export class Keys {
       },
     });
     this.minute = around.now();
+  }
+
+  /** Somebody is about to type: what takes a moment is done before the first letter. */
+  readySearch(): void {
+    this.#haystack.take(this.#inView);
   }
 
   /** What is searched for, as typed. */

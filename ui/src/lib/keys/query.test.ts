@@ -11,12 +11,16 @@ import {
   type Field,
   type Term,
 } from "./query";
+import { Haystack } from "./haystack";
 import { toRow } from "./rows";
 
 const rows = tenantKeys().map(toRow);
+const haystack = new Haystack();
 const found = (text: string) => {
   const query = parse(text, NOW);
-  return rows.filter(query.matches).map((row) => row.key.name);
+  const one = rows.filter(query.matches);
+  expect(query.select(rows, haystack), `${text} of all at once`).toEqual(one);
+  return one.map((row) => row.key.name);
 };
 const problems = (text: string) => parse(text, NOW).problems.map(({ part }) => part);
 

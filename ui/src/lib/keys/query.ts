@@ -8,6 +8,7 @@
  * reported with its place and filters nothing.
  */
 import type { Flag, Status } from "../ipc";
+import type { Haystack } from "./haystack";
 import type { Row } from "./rows";
 import { duration } from "./time";
 
@@ -58,6 +59,8 @@ export interface QueryProblem {
 export interface Query {
   terms: readonly Placed[];
   matches: (row: Row) => boolean;
+  /** All rows that match, in their order; the same as `matches` of each, in a fraction of the time. */
+  select: (rows: readonly Row[], haystack: Haystack) => readonly Row[];
   problems: QueryProblem[];
   /** True when it filters nothing. */
   empty: boolean;
@@ -96,6 +99,7 @@ function status(name: Status): Test {
 
 /** Reads a search. `now` is the server's clock in milliseconds since 1970. */
 export function parse(text: string, now: number): Query {
+  const words: { value: string; negated: boolean }[] = [];
   const tests: Test[] = [];
   const problems: QueryProblem[] = [];
   const terms = split(text);
@@ -104,15 +108,29 @@ export function parse(text: string, now: number): Query {
     const { from, to, negated } = term;
     if (typeof test === "string")
       problems.push({ part: text.slice(from, to).replace(/^-/, ""), from, to, words: test });
+    else if (test && term.field === null) words.push({ value: wordOf(term), negated });
     else if (test) tests.push(negated ? (row, at) => !test(row, at) : test);
   }
-  // Mostly there is one, and 6,000 rows are asked with each letter.
-  const one = tests.length === 1 ? tests[0] : undefined;
+  const passes = (row: Row) => tests.every((test) => test(row, now));
   return {
     terms,
-    matches: one ? (row) => one(row, now) : (row) => tests.every((test) => test(row, now)),
+    matches: (row) =>
+      words.every(({ value, negated }) => row.text.includes(value) !== negated) && passes(row),
+    select: (rows, haystack) => {
+      const fits = new Uint8Array(rows.length).fill(1);
+      for (const { value, negated } of words) {
+        const found = haystack.holding(rows, value);
+        for (let place = 0; place < fits.length; place++)
+          if ((found[place] === 1) === negated) fits[place] = 0;
+      }
+      return rows.filter(
+        tests.length === 0
+          ? (_, place) => fits[place] === 1
+          : (row, place) => fits[place] === 1 && passes(row),
+      );
+    },
     problems,
-    empty: tests.length === 0,
+    empty: words.length + tests.length === 0,
   };
 }
 
@@ -268,9 +286,15 @@ export function suggest(text: string, owners: () => readonly string[], most = 5)
     .map(({ value, hint }) => of({ negated, field, value }, hint));
 }
 
+/** What is looked for. */
+function wordOf({ value }: Term): string {
+  return value.trim().toLowerCase();
+}
+
 /** A test, or words on what is wrong, or nothing for an empty word. */
-function read({ field, value: typed }: Term): Test | string | null {
-  const value = typed.trim().toLowerCase();
+function read(term: Term): Test | string | null {
+  const { field } = term;
+  const value = wordOf(term);
   switch (field) {
     case null:
       return word(value);
