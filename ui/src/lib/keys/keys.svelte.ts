@@ -400,7 +400,11 @@ export class Keys {
     const isGone = ({ item, end, key }: OutboxEndView) =>
       key === null && end.kind === "confirmed" && item.action === "delete";
     const gone = new Set(mine.filter(isGone).map(({ item }) => item.keyUid));
-    const changed = new Map(mine.flatMap(({ key }) => (key ? [[key.uid, key] as const] : [])));
+    // One that took its time may be older than what was done since, such as an undo.
+    const isOld = (key: KeyView) => (key.modified ?? 0) < (this.find(key.uid)?.modified ?? 0);
+    const changed = new Map(
+      mine.flatMap(({ key }) => (key && !isOld(key) ? [[key.uid, key] as const] : [])),
+    );
     this.#apply([...changed.values()], gone);
     // Nothing was read back of the others: what is remembered of them has changed all the same.
     if (mine.some((end) => end.key === null && !isGone(end))) void this.reload();

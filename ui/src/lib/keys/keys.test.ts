@@ -311,6 +311,22 @@ describe("revoking", () => {
     await vi.waitFor(() => expect(unclaimed).toHaveBeenCalledOnce());
   });
 
+  it("is not set back by an end that is older than what was done since", () => {
+    const key = named("ci-prod");
+    const item = host.record({ keyUid: key.uid });
+    const at = (key.modified ?? 0) + 1_000;
+    const end = (later: number) => ({
+      item,
+      end: { kind: "confirmed" as const, refusedAt: null },
+      key: { ...key, status: "revoked" as const, modified: at + later },
+    });
+    keys.put({ ...key, modified: at });
+    keys.left([end(-1)]);
+    expect(named("ci-prod").status).toBe("expiring");
+    keys.left([end(+1)]);
+    expect(named("ci-prod").status).toBe("revoked");
+  });
+
   it("takes a failure before anything was sent back", async () => {
     host.fail("revoke_key", { code: "forbidden", message: "Nothing was changed." });
     keys.revoke([named("ci-prod")]);
