@@ -4,15 +4,18 @@
 //! page, which takes most of a second. The window says meanwhile what it is, instead of standing
 //! there empty, and white where the page will be dark.
 
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 
 use gtk::{
-    cairo::{Context, FontSlant, FontWeight},
+    cairo::{Context, FontSlant, FontWeight, RectangleInt, Region},
     gdk::prelude::GdkContextExt,
     gdk_pixbuf::Pixbuf,
     gio,
     glib::{self, object::Cast, value::ToValue},
-    prelude::{ObjectExt, WidgetExt},
+    prelude::{GtkApplicationExt, GtkSettingsExt, ObjectExt, WidgetExt},
 };
 use tauri::{Runtime, Theme, WebviewWindow};
 
@@ -38,6 +41,61 @@ thread_local! {
         const { RefCell::new(None) };
 }
 
+/// As long as this lives, a new window is drawn on in the moment in which it is mapped.
+pub(crate) struct Mapping(Option<(gtk::Application, glib::SignalHandlerId)>);
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        if let Some((app, handler)) = self.0.take() {
+            app.disconnect(handler);
+        }
+    }
+}
+
+/// Draws it on the bare window already: making the web view takes a tenth of a second, during which
+/// the main thread draws nothing. `theme` is the chosen one; none follows the desktop.
+///
+/// A window that its desktop shows only later (a window manager that takes its time) loses this, and
+/// Wayland shows nothing before the first frame of its own: there [`show`] is the first to draw.
+pub(crate) fn at_mapping(theme: Option<Theme>) -> Mapping {
+    let app = gio::Application::default().and_then(|app| app.downcast::<gtk::Application>().ok());
+    Mapping(app.map(|app| {
+        let handler = app.connect_window_added(move |_, window| {
+            let drawn = Cell::new(false);
+            window.connect_map(move |window| {
+                if !drawn.replace(true) {
+                    let is_dark = theme.map_or_else(is_dark, |theme| theme == Theme::Dark);
+                    // Nothing to say where it cannot be drawn, as below.
+                    let _ = draw_at_once(window, if is_dark { DARK } else { LIGHT });
+                }
+            });
+        });
+        (app, handler)
+    }))
+}
+
+/// Whether the desktop is, as the window has just found out.
+fn is_dark() -> bool {
+    gtk::Settings::default().is_some_and(|all| all.is_gtk_application_prefer_dark_theme())
+}
+
+fn draw_at_once(window: &gtk::Window, colours: Colours) -> Option<()> {
+    let ground = window.window()?;
+    let display = ground.display();
+    if display.type_().name() != "GdkX11Display" {
+        return None;
+    }
+    let (width, height) = (window.allocated_width(), window.allocated_height());
+    let region = Region::create_rectangle(&RectangleInt::new(0, 0, width, height));
+    let drawing = ground.begin_draw_frame(&region)?;
+    let drawn = drawing
+        .cairo_context()
+        .map(|context| draw((width, height), &context, mark().as_ref(), colours));
+    ground.end_draw_frame(&drawing);
+    display.flush();
+    drawn?.ok()
+}
+
 /// Draws it over the web view until [`end`].
 pub(crate) fn show<R: Runtime>(window: &WebviewWindow<R>) -> tauri::Result<()> {
     let colours = match window.theme()? {
@@ -54,7 +112,8 @@ pub(crate) fn show<R: Runtime>(window: &WebviewWindow<R>) -> tauri::Result<()> {
             let context = values.get(1).and_then(|value| value.get::<Context>().ok());
             if let (Some(view), Some(context)) = (view, context) {
                 // Nothing to say where it cannot be drawn: the page comes anyway.
-                let _ = draw(&view, &context, mark.as_ref(), colours);
+                let size = (view.allocated_width(), view.allocated_height());
+                let _ = draw(size, &context, mark.as_ref(), colours);
             }
             Some(false.to_value())
         });
@@ -73,7 +132,7 @@ pub(crate) fn end() {
 }
 
 fn draw(
-    view: &gtk::Widget,
+    (width, height): (i32, i32),
     context: &Context,
     mark: Option<&Pixbuf>,
     (ground, ink): Colours,
@@ -83,8 +142,8 @@ fn draw(
     context.select_font_face("Inter", FontSlant::Normal, FontWeight::Bold);
     context.set_font_size(SIZE);
     let name = context.text_extents(NAME)?;
-    let middle = f64::from(view.allocated_width()) / 2.0;
-    let top = ((f64::from(view.allocated_height()) - MARK - GAP - SIZE) / 2.0).round();
+    let middle = f64::from(width) / 2.0;
+    let top = ((f64::from(height) - MARK - GAP - SIZE) / 2.0).round();
     if let Some(mark) = mark {
         context.save()?;
         context.translate((middle - MARK / 2.0).round(), top);

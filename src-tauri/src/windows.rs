@@ -37,6 +37,8 @@ pub fn open_main<R: Runtime>(app: &AppHandle<R>, appearance: Appearance) -> taur
     }
     let (width, height) = remembered_size(app).unwrap_or((1240.0, 780.0));
     agent::window_gone(app);
+    #[cfg(target_os = "linux")]
+    let _mapping = crate::first_frame::at_mapping(theme(appearance));
     let window = guarded(app, MAIN, "index.html", appearance)
         .title("Palette Keys")
         .inner_size(width, height)
