@@ -401,7 +401,8 @@ export class Keys {
       key === null && end.kind === "confirmed" && item.action === "delete";
     const gone = new Set(mine.filter(isGone).map(({ item }) => item.keyUid));
     // One that took its time may be older than what was done since, such as an undo.
-    const isOld = (key: KeyView) => (key.modified ?? 0) < (this.find(key.uid)?.modified ?? 0);
+    const isOld = ({ uid, modified }: KeyView) =>
+      modified !== null && modified < (this.find(uid)?.modified ?? 0);
     const changed = new Map(
       mine.flatMap(({ key }) => (key && !isOld(key) ? [[key.uid, key] as const] : [])),
     );

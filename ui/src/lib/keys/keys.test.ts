@@ -315,15 +315,23 @@ describe("revoking", () => {
     const key = named("ci-prod");
     const item = host.record({ keyUid: key.uid });
     const at = (key.modified ?? 0) + 1_000;
-    const end = (later: number) => ({
+    const end = (later: number | null) => ({
       item,
       end: { kind: "confirmed" as const, refusedAt: null },
-      key: { ...key, status: "revoked" as const, modified: at + later },
+      key: {
+        ...key,
+        status: "revoked" as const,
+        modified: later === null ? null : at + later,
+      },
     });
     keys.put({ ...key, modified: at });
     keys.left([end(-1)]);
     expect(named("ci-prod").status).toBe("expiring");
     keys.left([end(+1)]);
+    expect(named("ci-prod").status).toBe("revoked");
+    // Palette may leave out when it was changed: then nothing says that it is old.
+    keys.put({ ...key, modified: at });
+    keys.left([end(null)]);
     expect(named("ci-prod").status).toBe("revoked");
   });
 

@@ -99,7 +99,7 @@ function status(name: Status): Test {
 
 /** Reads a search. `now` is the server's clock in milliseconds since 1970. */
 export function parse(text: string, now: number): Query {
-  const words: { value: string; negated: boolean }[] = [];
+  const words: { value: string; negated: boolean; test: Test }[] = [];
   const tests: Test[] = [];
   const problems: QueryProblem[] = [];
   const terms = split(text);
@@ -108,14 +108,13 @@ export function parse(text: string, now: number): Query {
     const { from, to, negated } = term;
     if (typeof test === "string")
       problems.push({ part: text.slice(from, to).replace(/^-/, ""), from, to, words: test });
-    else if (test && term.field === null) words.push({ value: wordOf(term), negated });
+    else if (test && term.field === null) words.push({ value: wordOf(term), negated, test });
     else if (test) tests.push(negated ? (row, at) => !test(row, at) : test);
   }
   const passes = (row: Row) => tests.every((test) => test(row, now));
   return {
     terms,
-    matches: (row) =>
-      words.every(({ value, negated }) => row.text.includes(value) !== negated) && passes(row),
+    matches: (row) => words.every(({ test, negated }) => test(row, now) !== negated) && passes(row),
     select: (rows, haystack) => {
       const fits = new Uint8Array(rows.length).fill(1);
       for (const { value, negated } of words) {
