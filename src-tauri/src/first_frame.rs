@@ -64,9 +64,8 @@ pub(crate) fn at_mapping(theme: Option<Theme>) -> Mapping {
             let drawn = Cell::new(false);
             window.connect_map(move |window| {
                 if !drawn.replace(true) {
-                    let is_dark = theme.map_or_else(is_dark, |theme| theme == Theme::Dark);
                     // Nothing to say where it cannot be drawn, as below.
-                    let _ = draw_at_once(window, if is_dark { DARK } else { LIGHT });
+                    let _ = draw_at_once(window, colours(theme.unwrap_or_else(of_desktop)));
                 }
             });
         });
@@ -74,9 +73,19 @@ pub(crate) fn at_mapping(theme: Option<Theme>) -> Mapping {
     }))
 }
 
-/// Whether the desktop is, as the window has just found out.
-fn is_dark() -> bool {
-    gtk::Settings::default().is_some_and(|all| all.is_gtk_application_prefer_dark_theme())
+/// The desktop's theme, as the window has just found out.
+fn of_desktop() -> Theme {
+    match gtk::Settings::default() {
+        Some(all) if all.is_gtk_application_prefer_dark_theme() => Theme::Dark,
+        _ => Theme::Light,
+    }
+}
+
+fn colours(theme: Theme) -> Colours {
+    match theme {
+        Theme::Dark => DARK,
+        _ => LIGHT,
+    }
 }
 
 fn draw_at_once(window: &gtk::Window, colours: Colours) -> Option<()> {
@@ -96,12 +105,16 @@ fn draw_at_once(window: &gtk::Window, colours: Colours) -> Option<()> {
     drawn?.ok()
 }
 
-/// Draws it over the web view until [`end`].
-pub(crate) fn show<R: Runtime>(window: &WebviewWindow<R>) -> tauri::Result<()> {
-    let colours = match window.theme()? {
-        Theme::Dark => DARK,
-        _ => LIGHT,
-    };
+/// Draws it over the web view until [`end`]. A window that was just made does not know its own
+/// `theme` yet where no desktop portal tells it, so the chosen one counts; none follows the desktop.
+pub(crate) fn show<R: Runtime>(
+    window: &WebviewWindow<R>,
+    theme: Option<Theme>,
+) -> tauri::Result<()> {
+    let colours = colours(match theme {
+        Some(theme) => theme,
+        None => window.theme()?,
+    });
     window.with_webview(move |page| {
         end();
         let view: gtk::Widget = page.inner().upcast();

@@ -46,7 +46,7 @@ pub fn open_main<R: Runtime>(app: &AppHandle<R>, appearance: Appearance) -> taur
         .center()
         .build()?;
     #[cfg(target_os = "linux")]
-    crate::first_frame::show(&window)?;
+    crate::first_frame::show(&window, theme(appearance))?;
     watch_web_process(&window)
 }
 
