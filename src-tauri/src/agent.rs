@@ -47,8 +47,6 @@ const TRAY_COMES_BACK_WITHIN: Duration = Duration::from_secs(3);
 const STARTS_WITHIN: Duration = Duration::from_secs(15);
 /// What does not concern the window waits so long for its page.
 const PAINTS_WITHIN: Duration = Duration::from_millis(1_500);
-/// The window hears events from its start on; its first answer goes before them.
-const AFTER_START: Duration = Duration::from_millis(50);
 /// A web process that dies more often than `MOST_REBUILDS` times in this time is not started again.
 const REBUILDS_WITHIN: Duration = Duration::from_secs(60);
 const MOST_REBUILDS: usize = 3;
@@ -89,10 +87,13 @@ pub struct Agent {
     is_program: AtomicBool,
 }
 
-/// What the window is told when it has started.
+/// What the window is told once it hears.
 #[derive(Default)]
 struct Waiting {
+    /// Its page runs.
     started: bool,
+    /// Its page hears events.
+    hears: bool,
     go: Option<GoView>,
     /// Since when the person is to be asked whether to quit.
     quit_asked: Option<Instant>,
@@ -283,10 +284,10 @@ pub fn asks_before_quitting<R: Runtime>(app: &AppHandle<R>) -> bool {
     if held.is_none() && outbox.items.is_empty() && keys.bulk_runs().is_empty() {
         return false;
     }
-    let started = {
+    let hears = {
         let agent = app.state::<Agent>();
         let mut waiting = lock(&agent.waiting);
-        if waiting.started {
+        if waiting.hears {
             waiting.quit_asked = None;
         } else {
             let asked = *waiting.quit_asked.get_or_insert_with(Instant::now);
@@ -295,14 +296,14 @@ pub fn asks_before_quitting<R: Runtime>(app: &AppHandle<R>) -> bool {
                 return false;
             }
         }
-        waiting.started
+        waiting.hears
     };
     // Building a window waits for the main thread, on which this may run.
     raise_elsewhere(app);
     match held {
         // A window that just opens finds the value by itself.
-        Some(held) if started => events::held_waiting(app, held),
-        None if started => events::quit_asked(app),
+        Some(held) if hears => events::held_waiting(app, held),
+        None if hears => events::quit_asked(app),
         _ => {}
     }
     true
@@ -364,28 +365,29 @@ pub fn on_run_event<R: Runtime>(app: &AppHandle<R>, event: &RunEvent) {
 
 // The window
 
-/// The window has asked for its start: it hears events from now on.
-pub fn window_started<R: Runtime>(app: &AppHandle<R>) {
+/// The page of the main window begins, perhaps anew: it hears nothing yet.
+pub fn page_begins<R: Runtime>(app: &AppHandle<R>) {
+    let agent = app.state::<Agent>();
+    let mut waiting = lock(&agent.waiting);
+    waiting.started = true;
+    waiting.hears = false;
+}
+
+/// The page of the main window hears events from now on: what waited for it is told.
+pub fn page_hears<R: Runtime>(app: &AppHandle<R>) {
     let (go, quit_asked) = {
         let agent = app.state::<Agent>();
         let mut waiting = lock(&agent.waiting);
-        waiting.started = true;
+        waiting.hears = true;
         (waiting.go.take(), waiting.quit_asked.take().is_some())
     };
-    if go.is_none() && !quit_asked {
-        return;
+    if let Some(go) = go {
+        events::go(app, go);
     }
-    let app = app.clone();
-    tauri::async_runtime::spawn(async move {
-        tokio::time::sleep(AFTER_START).await;
-        if let Some(go) = go {
-            events::go(&app, go);
-        }
-        // An unkept value is shown by the window itself.
-        if quit_asked && keys(&app).held_values().is_empty() {
-            events::quit_asked(&app);
-        }
-    });
+    // An unkept value is shown by the window itself.
+    if quit_asked && keys(app).held_values().is_empty() {
+        events::quit_asked(app);
+    }
 }
 
 /// The page of the main window has painted what it has.
@@ -400,7 +402,10 @@ pub async fn first_paint<R: Runtime>(app: &AppHandle<R>) {
 
 /// The window is gone, or a new one has not started yet.
 pub fn window_gone<R: Runtime>(app: &AppHandle<R>) {
-    lock(&app.state::<Agent>().waiting).started = false;
+    let agent = app.state::<Agent>();
+    let mut waiting = lock(&agent.waiting);
+    waiting.started = false;
+    waiting.hears = false;
 }
 
 /// The main window's page runs.
@@ -410,14 +415,14 @@ pub fn has_started<R: Runtime>(app: &AppHandle<R>) -> bool {
 
 /// Opens or raises the window and shows something in it.
 fn go<R: Runtime>(app: &AppHandle<R>, view: GoView) {
-    let started = {
+    let hears = {
         let agent = app.state::<Agent>();
         let mut waiting = lock(&agent.waiting);
-        waiting.go = (!waiting.started).then(|| view.clone());
-        waiting.started
+        waiting.go = (!waiting.hears).then(|| view.clone());
+        waiting.hears
     };
     windows::raise(app);
-    if started {
+    if hears {
         events::go(app, view);
     }
 }

@@ -37,7 +37,7 @@ use palette_keys_core::{
         undo::{UndoRequest, UndoView},
     },
     outbox::{OutboxAddRequest, OutboxGiveUpRequest, OutboxRetryRequest, OutboxView},
-    palette_keys::StartView,
+    palette_keys::{StartRequest, StartView},
     report::{OffboardReportRequest, ReportRequest, ReportView},
     review::{
         ReviewRequest, ReviewView, SpreadRequest,
@@ -55,13 +55,34 @@ pub type Answer<View> = Result<View, Failure>;
 
 /// Everything the window needs at start.
 #[tauri::command]
-pub async fn start<R: Runtime>(app: AppHandle<R>, desk: State<'_, Desk>) -> Answer<StartView> {
-    let started = desk.keys.start().await;
-    agent::window_started(&app);
-    started
+pub async fn start<R: Runtime>(
+    app: AppHandle<R>,
+    desk: State<'_, Desk>,
+    request: StartRequest,
+) -> Answer<StartView> {
+    if !request.begins {
+        return desk.keys.start().await;
+    }
+    agent::page_begins(&app);
+    desk.keys.start_with_keys().await
 }
 
-/// The page has painted what it has: it takes the place of what the shell showed until then.
+/// The page hears events from now on.
+#[tauri::command]
+pub async fn hears<R: Runtime>(app: AppHandle<R>) -> Answer<()> {
+    agent::page_hears(&app);
+    Ok(())
+}
+
+/// The page has something to show: the frame that comes takes the place of what the shell showed
+/// until then.
+#[tauri::command]
+pub async fn shows<R: Runtime>(app: AppHandle<R>) -> Answer<()> {
+    crate::windows::page_shows(&app);
+    Ok(())
+}
+
+/// The page has painted what it has.
 #[tauri::command]
 pub async fn painted<R: Runtime>(app: AppHandle<R>) -> Answer<()> {
     crate::windows::page_painted(&app);
@@ -555,7 +576,9 @@ macro_rules! table {
 }
 
 table! {
-    start: () => StartView,
+    start: StartRequest => StartView,
+    hears: () => (),
+    shows: () => (),
     painted: () => (),
     parse_address: AddressRequest => AddressView,
     connect: ConnectRequest => ConnectView,

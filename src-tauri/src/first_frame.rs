@@ -39,6 +39,18 @@ thread_local! {
     /// The view that is drawn over, on the main thread.
     static SHOWN: RefCell<Option<(glib::WeakRef<gtk::Widget>, glib::SignalHandlerId)>> =
         const { RefCell::new(None) };
+    /// Whether it still is.
+    static STAND: Cell<Stand> = const { Cell::new(Stand::Covers) };
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    /// Whatever the page draws is drawn over.
+    Covers,
+    /// What the page draws next shows.
+    GivesWay,
+    /// The page has drawn since.
+    Gone,
 }
 
 /// As long as this lives, a new window is drawn on in the moment in which it is mapped.
@@ -117,10 +129,15 @@ pub(crate) fn show<R: Runtime>(
     });
     window.with_webview(move |page| {
         end();
+        STAND.set(Stand::Covers);
         let view: gtk::Widget = page.inner().upcast();
         let mark = mark();
         // After the view has drawn itself: that it is drawn over changes nothing for it.
         let handler = view.connect_local("draw", true, move |values| {
+            if STAND.get() != Stand::Covers {
+                STAND.set(Stand::Gone);
+                return Some(false.to_value());
+            }
             let view = values.first().and_then(|value| value.get::<gtk::Widget>().ok());
             let context = values.get(1).and_then(|value| value.get::<Context>().ok());
             if let (Some(view), Some(context)) = (view, context) {
@@ -135,12 +152,20 @@ pub(crate) fn show<R: Runtime>(
     })
 }
 
+/// The page's next frame is worth showing. Nothing is drawn for it now: that frame brings itself,
+/// sooner than the page could tell that it has painted. On the main thread.
+pub(crate) fn give_way() {
+    STAND.set(Stand::GivesWay);
+}
+
 /// The page has painted. On the main thread.
 pub(crate) fn end() {
     let Some((view, handler)) = SHOWN.take() else { return };
     if let Some(view) = view.upgrade() {
         view.disconnect(handler);
-        view.queue_draw();
+        if STAND.get() != Stand::Gone {
+            view.queue_draw();
+        }
     }
 }
 

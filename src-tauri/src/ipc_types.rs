@@ -65,7 +65,7 @@ fn types(config: &ts_rs::Config) -> String {
         ActivityRequest, ActivityFilter, UndoRequest, UndoTarget, KeyState, UndoView,
         AuditsRequest, AuditsView, AuditView,
         FoundRequest, FoundView, FoundOutcome, RevokeFoundRequest, RevokedFoundView, FoundProof,
-        StartView, ClipboardState, ClipboardView, RevealView, KeysChangedView,
+        StartRequest, StartView, ClipboardState, ClipboardView, RevealView, KeysChangedView,
         BackgroundView, PauseRequest, QuitRequest, GoView,
         OwnerView, OwnerRoleView, Severity, Rule, Suggestion, FindingView, AcceptRequest,
         TakeBackRequest, AcceptedView, ChangeKind, KeyChangeView, Thresholds, PolicyProblem,

@@ -42,6 +42,9 @@ use tauri::{Builder, Manager, Runtime};
 /// The name under which the keychain lists our entries.
 pub const KEYCHAIN_SERVICE: &str = "Palette Keys";
 
+/// What the page has painted is on the screen after this time.
+const DRAWN_WITHIN: std::time::Duration = std::time::Duration::from_millis(150);
+
 /// The argument of a start at login: without a window, where there is a tray.
 pub const HIDDEN: &str = "--hidden";
 
@@ -70,18 +73,24 @@ pub fn run() -> Result<(), Box<dyn std::error::Error>> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             });
             let app = app.handle();
-            prepare(app, keys, demo_wanted)?;
+            prepare(app, Arc::clone(&keys), demo_wanted)?;
             agent::is_program(app);
             if hidden {
                 live_without_window(app);
                 agent::stay_hidden(app);
                 return Ok(());
             }
-            windows::open_main(app, app.state::<desk::Desk>().keys.settings().appearance)?;
+            let appearance = keys.settings().appearance;
+            // Nothing waits for it: without a thread the window reads them itself.
+            let _ = std::thread::Builder::new()
+                .name("read-ahead".into())
+                .spawn(move || keys.read_ahead());
+            windows::open_main(app, appearance)?;
             // The window comes first: the tray takes time on the thread that draws it.
             let app = app.clone();
             tauri::async_runtime::spawn(async move {
                 agent::first_paint(&app).await;
+                tokio::time::sleep(DRAWN_WITHIN).await;
                 let main = app.clone();
                 let _ = app.run_on_main_thread(move || live_without_window(&main));
             });

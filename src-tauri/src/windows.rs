@@ -50,6 +50,14 @@ pub fn open_main<R: Runtime>(app: &AppHandle<R>, appearance: Appearance) -> taur
     watch_web_process(&window)
 }
 
+/// The page of the main window has something to show, in the frame that comes.
+pub fn page_shows<R: Runtime>(app: &AppHandle<R>) {
+    #[cfg(target_os = "linux")]
+    let _ = app.run_on_main_thread(crate::first_frame::give_way);
+    #[cfg(not(target_os = "linux"))]
+    let _ = app;
+}
+
 /// The page of the main window has painted what it has.
 pub fn page_painted<R: Runtime>(app: &AppHandle<R>) {
     #[cfg(target_os = "linux")]

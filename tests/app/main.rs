@@ -134,7 +134,7 @@ fn create(connection: &str, op_id: &str, name: &str) -> Value {
 #[test]
 fn a_first_start_has_no_connection_and_offers_the_demo() {
     let stage = Stage::open();
-    let start = call(&stage.main(), "start", Value::Null).expect("start answers");
+    let start = call(&stage.main(), "start", json!({ "begins": true })).expect("start answers");
     assert_eq!(start["connections"], json!([]));
     assert_eq!(start["active"], Value::Null);
     assert_eq!(start["demo"], true);
@@ -185,7 +185,7 @@ fn no_answer_to_the_main_window_holds_a_value() {
     hear(call(&main, "list_keys", json!({ "connection": connection, "refresh": true })));
     hear(call(&main, "key_details", json!({ "connection": connection, "uid": key.uid })));
     hear(call(&main, "list_activity", json!({ "connection": null, "before": null, "limit": 50 })));
-    hear(call(&main, "start", Value::Null));
+    hear(call(&main, "start", json!({ "begins": true })));
     for (what, secret) in
         [("the new value", &key.value), ("the credential", &stage.sim.admin().api_key)]
     {
@@ -263,7 +263,7 @@ fn a_wrong_key_is_refused_and_leaves_nothing_behind() {
     .expect_err("a wrong key");
     assert_eq!(error["code"], "credentialRejected");
     assert!(!error.to_string().contains(&"x".repeat(32)), "the key is not echoed");
-    let start = call(&stage.main(), "start", Value::Null).expect("start answers");
+    let start = call(&stage.main(), "start", json!({ "begins": true })).expect("start answers");
     assert_eq!(start["connections"], json!([]));
 }
 

@@ -263,15 +263,22 @@ fn hear(stage: &Stage, event: &'static str) -> Receiver<String> {
     heard
 }
 
+/// As a page does that begins.
+fn begin(stage: &Stage) {
+    call(&stage.main(), "start", json!({ "begins": true })).expect("start answers");
+    call(&stage.main(), "hears", Value::Null).expect("it is told");
+}
+
 const SOON: Duration = Duration::from_secs(5);
 
 #[test]
-fn the_window_is_told_where_to_go_once_it_has_started() {
+fn the_window_is_told_where_to_go_once_it_hears() {
     let (stage, connection, _) = Stage::signed_in();
     stage.act(&TrayId::NewKey { connection: connection.clone() });
     let heard = hear(&stage, "go");
-    assert!(heard.recv_timeout(Duration::from_millis(200)).is_err(), "it has not started yet");
-    call(&stage.main(), "start", Value::Null).expect("start answers");
+    call(&stage.main(), "start", json!({ "begins": true })).expect("start answers");
+    assert!(heard.recv_timeout(Duration::from_millis(200)).is_err(), "it does not hear yet");
+    call(&stage.main(), "hears", Value::Null).expect("it is told");
     let went: Value = serde_json::from_str(&heard.recv_timeout(SOON).expect("told")).expect("JSON");
     assert_eq!(went, json!({ "kind": "newKey", "connection": connection }));
     stage.act(&TrayId::Search { connection: connection.clone() });
@@ -283,7 +290,7 @@ fn the_window_is_told_where_to_go_once_it_has_started() {
 fn quitting_asks_only_when_something_is_open() {
     let stage = Stage::open();
     let connection = stage.connect();
-    call(&stage.main(), "start", Value::Null).expect("start answers");
+    begin(&stage);
     let waits = hear(&stage, "held-waiting");
     let mut request = create(&connection, "create-1", "unkept");
     request["saveToKeychain"] = json!(false);
@@ -312,7 +319,8 @@ fn the_agent_stays_only_with_a_tray_and_when_it_is_wanted() {
     let told: Value = serde_json::from_str(&heard.recv_timeout(SOON).expect("told")).expect("JSON");
     assert_eq!(told["trayHost"], true);
     assert!(agent::stays(app));
-    let mut settings = call(&main, "start", Value::Null).expect("a start")["settings"].clone();
+    let mut settings =
+        call(&main, "start", json!({ "begins": true })).expect("a start")["settings"].clone();
     settings["closeToTray"] = json!(false);
     call(&main, "save_settings", settings).expect("saved");
     assert!(!agent::stays(app));

@@ -1,3 +1,4 @@
+import "./begin";
 import { mount } from "svelte";
 import AppWindow from "./App.svelte";
 import { App } from "./lib/app.svelte";

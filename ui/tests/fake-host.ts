@@ -27,6 +27,7 @@ import type {
   RollRequest,
   RollView,
   Settings,
+  StartView,
 } from "../src/lib/ipc";
 import { fakePolicy, fakeReview, fakeSpread, type FakeAccepted } from "./fake-review";
 import { NOW, tenantKeys, tenantPeople } from "./fake-tenant";
@@ -329,13 +330,15 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       since,
     };
   };
+  /** The server was asked for the list. */
+  let tried = false;
   const list = (have?: number): KeyListView => ({
     connection: "acme",
     ...differing(have),
     people: user ? [] : tenantPeople(host.keys),
     asOf,
     problem:
-      options.state === "offline"
+      options.state === "offline" && tried
         ? fault({ code: "hostUnreachable", message: "api.spectrocloud.com could not be reached." })
         : null,
     clockOffset: 0,
@@ -346,7 +349,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     lostCreations: [...lost],
     rolls: host.rolls,
   });
-  const startView = () => ({
+  const startView = (begins: boolean): StartView => ({
     version: "0.1.0",
     connections: host.connections,
     active: host.connections[0]?.id ?? null,
@@ -355,6 +358,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     held,
     demo: true,
     notices: [],
+    list: begins && host.connections.length > 0 ? list() : null,
   });
   const heldOf = (id: string): HeldView => {
     const found = held.find((each) => each.held === id);
@@ -477,7 +481,9 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
   };
 
   const commands: Handlers = {
-    start: startView,
+    start: ({ begins }) => startView(begins),
+    hears: () => null,
+    shows: () => null,
     painted: () => null,
     parse_address: ({ address }) => {
       const text = address.trim();
@@ -565,9 +571,10 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     },
     remove_connection: ({ connection: id }) => {
       host.connections = host.connections.filter((each) => each.id !== id);
-      return startView();
+      return startView(false);
     },
     list_keys: ({ refresh, have }) => {
+      if (refresh) tried = true;
       if (refresh && options.state !== "offline") asOf = now();
       return list(have);
     },

@@ -79,6 +79,16 @@ pub struct StartView {
     pub demo: bool,
     /// Something that was not readable and was set aside, in words.
     pub notices: Vec<String>,
+    /// What is remembered of the keys of `active`, for a window that begins; else none.
+    pub list: Option<KeyListView>,
+}
+
+/// A window asks where we stand.
+#[derive(Debug, Clone, Deserialize, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct StartRequest {
+    /// It begins: the keys come with the answer, so that its first screen needs no second question.
+    pub begins: bool,
 }
 
 /// What the product is made of: its outside, passed in.
@@ -371,7 +381,25 @@ impl PaletteKeys {
             held: ports.held.not_kept(),
             demo: *demo,
             notices: notices.clone(),
+            list: None,
         })
+    }
+
+    /// As [`PaletteKeys::start`], with what is remembered of the keys of the open connection.
+    pub async fn start_with_keys(&self) -> Result<StartView, Failure> {
+        let mut start = self.start().await?;
+        let active = start.active.as_deref().and_then(|id| self.inner.connections.find(id));
+        start.list = active.map(|live| list::view(&self.inner.ports, &live, None));
+        Ok(start)
+    }
+
+    /// Reads the keys of the connection that was open last from the disk, so that the window, which
+    /// takes longer to come, need not wait for them. Takes some time; for a thread of its own.
+    pub fn read_ahead(&self) {
+        let Inner { ports, connections, .. } = &*self.inner;
+        if let Some(live) = connections.active().and_then(|id| connections.find(&id)) {
+            live.known(ports);
+        }
     }
 
     /// What would be lost if the process ended now and began again; none: everything that is known

@@ -18,6 +18,7 @@ import {
   type GoView,
   type HeldView,
   type KeychainView,
+  type KeyListView,
   type KeyView,
   type OutboxEndView,
   type ReportFormat,
@@ -28,6 +29,7 @@ import {
   type StartView,
   type ValueSource,
 } from "./ipc";
+import { askStart } from "./ipc/begin";
 import { aboutRecord, Keys, refused } from "./keys/keys.svelte";
 import { short } from "./keys/names";
 import { exact } from "./keys/time";
@@ -51,6 +53,8 @@ export type Route =
 const MINUTE = 60_000;
 /** A list that is not older than this need not be read again. */
 const JUST_READ = 10_000;
+/** Milliseconds after which a first screen that was not painted is waited for no more. */
+const PAINTS_WITHIN = 1_000;
 /** Milliseconds between two readings of what changed. */
 const READ_GAP = 200;
 const READ_GAP_IN_BATCH = 1_000;
@@ -98,8 +102,8 @@ export class App {
   policy = $state.raw<PolicyView | null>(null);
   /** The connection is being opened or signed in to. */
   entering = $state(false);
-  /** The first screen is on the display. */
-  painted = $state(false);
+  /** The first screen is on the display; where nobody paints one, nothing has to wait for it. */
+  painted = $state(true);
   paletteOpen = $state(false);
 
   readonly toasts = new Toasts();
@@ -126,6 +130,15 @@ export class App {
   });
   active = $derived(this.connections.find(({ id }) => id === this.activeId) ?? null);
 
+  /** Nobody knows yet whether the server answers: it is being asked for the first time. */
+  untried = $derived(
+    this.entering && this.active?.state === "offline" && !this.active.problem && !this.keys?.offline,
+  );
+  /** The server of the open connection does not answer. */
+  offline = $derived(
+    !this.untried && (this.active?.state === "offline" || (this.keys?.offline ?? false)),
+  );
+
   /** The caller sees the keys of everybody in the open connection. */
   seesEveryone = $derived(this.active?.identity?.sees === "everyKey");
 
@@ -134,6 +147,9 @@ export class App {
   readonly #lists = new Map<string, Keys>();
   #lastRefresh = 0;
   #painting = false;
+  /** Fulfilled once the first screen is on the display, or is late. */
+  #paint: Promise<void> = Promise.resolve();
+  #endPaint: () => void = () => undefined;
   /** The keys changed since they were read. */
   #told: number | null = null;
   #reading: ReturnType<typeof setTimeout> | null = null;
@@ -154,33 +170,58 @@ export class App {
   /** Asks the shell where we stand and opens what was open. */
   async start(): Promise<void> {
     this.phase = "starting";
-    await this.#hearing;
     try {
-      const view = await call("start", null);
+      const view = await askStart();
       this.#adopt(view);
       for (const text of view.notices) this.toasts.show({ text, lasts: null });
       this.phase = "ready";
       if (view.active === null) this.go({ kind: "connect", signInTo: null });
-      else void this.enter(view.active);
+      else void this.enter(view.active, view.list);
       for (const held of view.held) this.openHeld(held);
-      void this.#readAgent();
-      void this.readPolicy();
       const wanted = this.#wanted;
       this.#wanted = null;
       if (wanted) void this.goTo(wanted);
+      void this.#settle();
     } catch (thrown) {
       this.problem = toFailure(thrown);
       this.phase = "failed";
     }
   }
 
-  /** There is something to see: once the browser has painted it, the shell takes its own away. */
+  /** What need not be known for the first screen, once that is there and the shell is heard. */
+  async #settle(): Promise<void> {
+    await this.#paint;
+    void this.#readAgent();
+    void this.readPolicy();
+    await this.#hearing;
+    try {
+      await call("hears", null);
+    } catch (thrown) {
+      this.say(toFailure(thrown));
+    }
+    // What was said between the start's answer and hearing was said to nobody.
+    await this.readConnections();
+  }
+
+  /** Somebody shows the first screen and says when: what can wait for it does, for a while. */
+  willPaint(): void {
+    this.painted = false;
+    this.#paint = new Promise((resolve) => {
+      this.#endPaint = resolve;
+      // A window that is on another desktop paints nothing.
+      setTimeout(resolve, PAINTS_WITHIN);
+    });
+  }
+
+  /** There is something to see: the coming frame takes the place of what the shell shows. */
   paintedSoon(): void {
     if (this.#painting) return;
     this.#painting = true;
+    // Without either the shell takes its own away a little later.
+    void call("shows", null).catch(() => undefined);
     afterPaint(() => {
       this.painted = true;
-      // Without it the shell waits a little longer.
+      this.#endPaint();
       void call("painted", null).catch(() => undefined);
     });
   }
@@ -391,12 +432,12 @@ export class App {
   }
 
   /** Opens a connection: what is remembered at once, then signed in, then fresh. */
-  enter(id: string): Promise<void> {
-    this.#entered = this.#enter(id);
+  enter(id: string, list: KeyListView | null = null): Promise<void> {
+    this.#entered = this.#enter(id, list);
     return this.#entered;
   }
 
-  async #enter(id: string): Promise<void> {
+  async #enter(id: string, list: KeyListView | null): Promise<void> {
     if (id !== this.activeId) this.dialogs.closeForms();
     this.activeId = id;
     if (this.keys?.connection !== id) {
@@ -408,7 +449,9 @@ export class App {
     this.entering = true;
     this.#lastRefresh = this.#now();
     try {
-      await keys?.reload();
+      if (list) keys?.begin(list);
+      else await keys?.reload();
+      await this.#paint;
       this.#put(await call("select_connection", { connection: id }));
     } catch (thrown) {
       const problem = toFailure(thrown);
@@ -496,7 +539,7 @@ export class App {
   /** Reads the connections again, without touching what is open. */
   async readConnections(): Promise<void> {
     try {
-      const view = await call("start", null);
+      const view = await call("start", { begins: false });
       this.connections = view.connections;
       this.keychain = view.keychain;
     } catch {

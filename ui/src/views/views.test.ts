@@ -7,7 +7,7 @@ import AppWindow from "../App.svelte";
 // Read beforehand: the window reads it once its first screen is painted.
 import "../later";
 import { App, type Route } from "../lib/app.svelte";
-import { standIn } from "../lib/ipc";
+import { standIn, type ListRequest } from "../lib/ipc";
 
 // Whole screens on a busy machine.
 configure({ asyncUtilTimeout: 8_000 });
@@ -36,6 +36,64 @@ async function violations(): Promise<string[]> {
   });
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
+
+describe("the first screen", () => {
+  it("needs one answer, and hears of what came meanwhile", async () => {
+    host = fakeHost();
+    standIn(host);
+    const hear = host.hold("hears");
+    app = new App(() => NOW);
+    render(AppWindow, { app });
+    await screen.findByRole("row", { name: /^Select ci-prod / });
+    await waitFor(() => expect(sent("hears")).toHaveLength(1));
+    expect(sent("start").map(({ request }) => request)).toEqual([{ begins: true }]);
+    expect(sent("list_keys").filter(({ request }) => !(request as ListRequest).refresh)).toEqual(
+      [],
+    );
+    host.connections = host.connections.map((each) => ({ ...each, name: "renamed" }));
+    hear();
+    await screen.findByRole("button", { name: "Connection: renamed" });
+  });
+
+  it("asks for nothing more before it is painted", async () => {
+    host = fakeHost();
+    standIn(host);
+    app = new App(() => NOW);
+    app.willPaint();
+    await app.start();
+    expect(app.keys?.list?.keys.length).toBeGreaterThan(0);
+    expect(host.calls.map(({ name }) => name)).toEqual(["start", "key_details"]);
+    app.paintedSoon();
+    await waitFor(() => expect(sent("select_connection")).toHaveLength(1));
+    await waitFor(() => expect(app.background).not.toBeNull());
+  });
+
+  it("waits no second for a frame that never comes", async () => {
+    host = fakeHost();
+    standIn(host);
+    app = new App(() => NOW);
+    app.willPaint();
+    await app.start();
+    await waitFor(() => expect(sent("select_connection")).toHaveLength(1), { timeout: 3_000 });
+    expect(app.painted).toBe(false);
+  });
+
+  it("does not call a server offline that was not asked yet", async () => {
+    host = fakeHost({ state: "offline" });
+    standIn(host);
+    const select = host.hold("select_connection");
+    app = new App(() => NOW);
+    render(AppWindow, { app });
+    await screen.findByRole("row", { name: /^Select ci-prod / });
+    await waitFor(() => expect(sent("select_connection")).toHaveLength(1));
+    const status = within(screen.getByRole("status", { name: "Status" }));
+    status.getByText(/^Connecting, as of /);
+    expect(screen.queryByText("Offline.")).toBeNull();
+    select();
+    await screen.findByText("Offline.");
+    status.getByText(/^Offline, as of /);
+  });
+});
 
 describe("Connect", () => {
   it("has the names of the contract", async () => {

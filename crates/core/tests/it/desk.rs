@@ -160,6 +160,13 @@ impl Desk {
         self.keys.list_keys(request).await.unwrap()
     }
 
+    /// What differs from the list that the window has.
+    pub async fn list_since(&self, snapshot: u64) -> KeyListView {
+        let connection = self.connection.clone();
+        let request = ListRequest { connection, refresh: false, have: Some(snapshot) };
+        self.keys.list_keys(request).await.unwrap()
+    }
+
     pub async fn listed(&self, name: &str) -> KeyView {
         let list = self.list(false).await;
         list.keys.into_iter().find(|key| key.name == name).expect(name)

@@ -84,10 +84,19 @@ async fn what_is_remembered_comes_at_once_and_over_a_restart() {
     desk.sim.go_down().await;
     desk.crash();
 
+    // A window that begins gets the keys with its first answer.
+    desk.keys.read_ahead();
+    let first = desk.keys.start_with_keys().await.unwrap();
+    let known = first.list.unwrap();
+    assert_eq!((known.connection, known.keys), (desk.connection.clone(), list.keys.clone()));
+    let nothing_new = desk.list_since(known.snapshot).await;
+    assert_eq!((nothing_new.keys.len(), nothing_new.since), (0, Some(known.snapshot)));
+
     let offline = desk.list(false).await;
     assert_eq!((&offline.keys, offline.as_of), (&list.keys, list.as_of));
     assert!(desk.sim.requests().is_empty());
     let start = desk.keys.start().await.unwrap();
+    assert_eq!(start.list, None);
     assert_eq!(start.active.as_deref(), Some(&*desk.connection));
     assert_eq!(start.connections[0].identity.as_ref().unwrap().name, "Jane Doe");
     assert_eq!(desk.select().await.state, ConnectionState::Offline);

@@ -392,7 +392,7 @@ describe("where the tray leads", () => {
     host.answer("start", async () => {
       asked = true;
       host.emit("go", { kind: "settings" });
-      return (await fakeHost().call("start", null)) as never;
+      return (await fakeHost().call("start", { begins: true })) as never;
     });
     app = new App(() => NOW);
     render(AppWindow, { app });

@@ -17,7 +17,7 @@ const done = vi.fn();
 beforeEach(async () => {
   host = fakeHost();
   standIn(host);
-  settings = (await call("start", null)).settings;
+  settings = (await call("start", { begins: false })).settings;
   const outbox = new Outbox({ left: (ends) => keys.left(ends), unclaimed: () => {} });
   await listen("outbox-changed", (view) => outbox.take(view));
   await listen("outbox-ended", (end) => outbox.ended(end));

@@ -10,7 +10,7 @@ let made: HeldView[];
 async function ready(options: Parameters<typeof fakeHost>[0] = {}) {
   host = fakeHost(options);
   standIn(host);
-  const start = await call("start", null);
+  const start = await call("start", { begins: false });
   const [connection] = start.connections;
   if (!connection) throw new Error("the fake host has a connection");
   facts = {

@@ -282,6 +282,11 @@ export class Keys {
 
   // Reading
 
+  /** Takes what is remembered, which came with another answer. */
+  begin(list: KeyListView): void {
+    if (this.list === null) this.#take(list);
+  }
+
   /** Reads what is remembered, without asking the server. */
   reload(): Promise<void> {
     return this.#read(false);

@@ -74,6 +74,7 @@ import type {
   SignInRequest,
   SpreadRequest,
   SpreadView,
+  StartRequest,
   StartView,
   TakeBackRequest,
   UndoRequest,
@@ -83,7 +84,9 @@ import type {
 
 /** Every command: what it takes and what it answers. A failure is an `ErrorView`. */
 export interface Commands {
-  start: { request: null; view: StartView };
+  start: { request: StartRequest; view: StartView };
+  hears: { request: null; view: null };
+  shows: { request: null; view: null };
   painted: { request: null; view: null };
   parse_address: { request: AddressRequest; view: AddressView };
   connect: { request: ConnectRequest; view: ConnectView };

@@ -2428,6 +2428,15 @@ export type FoundProof = { "kind": "refused",
 at: number, } | { "kind": "stillWorks" } | { "kind": "notKnown" };
 
 /**
+ * A window asks where we stand.
+ */
+export type StartRequest = { 
+/**
+ * It begins: the keys come with the answer, so that its first screen needs no second question.
+ */
+begins: boolean, };
+
+/**
  * Everything the window needs at start. Holds no secret.
  */
 export type StartView = { 
@@ -2462,7 +2471,11 @@ demo: boolean,
 /**
  * Something that was not readable and was set aside, in words.
  */
-notices: Array<string>, };
+notices: Array<string>, 
+/**
+ * What is remembered of the keys of `active`, for a window that begins; else none.
+ */
+list: KeyListView | null, };
 
 /**
  * What the shell knows of the clipboard.
