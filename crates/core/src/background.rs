@@ -190,6 +190,8 @@ pub async fn refresh(keys: &PaletteKeys) -> Refreshed {
         match readiness(ports, &live, keychain) {
             Readiness::Ready => {
                 let read = list::refresh(ports, &live).await;
+                // What is told of changes by others names them where the log does.
+                drop(live.naming.write().await);
                 // A credential that does not count any more is not mended by asking again soon.
                 renewal::renew_if_due(ports, &live).await;
                 let later = live.view().state != ConnectionState::NeedsSignIn;

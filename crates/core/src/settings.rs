@@ -257,19 +257,49 @@ impl Settings {
         Ok(())
     }
 
-    /// Settings read from disk: a field that is missing or of another type is at its default, and
-    /// each value is brought into its range. A file edited by hand must not stop the app.
+    /// Settings read from disk: a field that is missing or of another type is at its default, of a
+    /// list what can be read is kept, and each value is brought into its range. A file edited by
+    /// hand, or by a newer version, must not stop the app.
     pub(crate) fn from_stored(stored: &Map<String, Value>) -> Self {
         let mut settings = Self::default();
         for (field, value) in stored {
-            let Ok(Value::Object(mut fields)) = serde_json::to_value(&settings) else { continue };
-            fields.insert(field.clone(), value.clone());
-            // One unreadable field must not cost the others.
-            if let Ok(read) = serde_json::from_value(Value::Object(fields)) {
+            // One unreadable field must not cost the others, nor one part of it the rest.
+            if let Some(read) = settings.with(field, value.clone()) {
+                settings = read;
+            } else if let Some(read) =
+                settings.readable(field, value).and_then(|rest| settings.with(field, rest))
+            {
                 settings = read;
             }
         }
         settings.clamped()
+    }
+
+    /// These with one field as it is stored; none when it cannot be read.
+    fn with(&self, field: &str, value: Value) -> Option<Self> {
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else { return None };
+        fields.insert(field.to_owned(), value);
+        serde_json::from_value(Value::Object(fields)).ok()
+    }
+
+    /// The parts of a list, or of a table, that can be read each on its own.
+    fn readable(&self, field: &str, value: &Value) -> Option<Value> {
+        match value {
+            Value::Array(parts) => {
+                let alone = |part: &&Value| self.with(field, Value::Array(vec![(*part).clone()]));
+                let read = parts.iter().filter(|part| alone(part).is_some());
+                Some(Value::Array(read.cloned().collect()))
+            }
+            Value::Object(parts) => {
+                let alone = |name: &String, part: &Value| {
+                    self.with(field, Value::Object(Map::from_iter([(name.clone(), part.clone())])))
+                };
+                let read = parts.iter().filter(|(name, part)| alone(name, part).is_some());
+                let read = read.map(|(name, part)| (name.clone(), part.clone()));
+                Some(Value::Object(read.collect()))
+            }
+            _ => None,
+        }
     }
 
     fn clamped(mut self) -> Self {
@@ -406,6 +436,15 @@ mod tests {
             "refreshMinutes": 4_000_000_000_u32,
             "noticeDays": [3, 7, 7, 0, 400],
             "fromTheFuture": [1, 2],
+            "hiddenColumns": ["owner", "moonPhase"],
+            "severities": { "neverEnds": "off", "ofTheFuture": "off", "ownerGone": 3 },
+            "savedViews": [
+                { "name": "kept", "view": "all", "search": "ci", "order": "name",
+                  "descending": false },
+                { "name": "lost", "view": "ofTheFuture", "search": "", "order": "name",
+                  "descending": false },
+                "no view",
+            ],
         }));
         assert_eq!(
             read,
@@ -417,6 +456,15 @@ mod tests {
                 longest_life_days: Some(60),
                 refresh_minutes: 120,
                 notice_days: vec![7, 3],
+                hidden_columns: BTreeSet::from([ListColumn::Owner]),
+                severities: BTreeMap::from([(Rule::NeverEnds, Severity::Off)]),
+                saved_views: vec![SavedView {
+                    name: "kept".to_owned(),
+                    view: ListView::All,
+                    search: "ci".to_owned(),
+                    order: ListOrder::Name,
+                    descending: false,
+                }],
                 ..Settings::default()
             }
         );

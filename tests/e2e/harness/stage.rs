@@ -88,6 +88,9 @@ struct Running {
     starter: Child,
 }
 
+/// What WebKit says when the port of its inspector is taken.
+const INSPECTOR_REFUSED: &str = "Failed to start remote inspector server";
+
 impl Stage {
     /// The usual desktop and the demo tenant.
     pub async fn new() -> Self {
@@ -138,11 +141,19 @@ impl Stage {
         }
         environment.extend(launch.variables.clone());
         let binary = launch.program.clone().unwrap_or_else(|| APP.to_owned());
-        let (driver, port) = self.start_driver(&environment).await;
-        let opened = Session::open(port, &binary, &launch.arguments).await;
-        let session = match opened {
-            Ok(session) => session,
-            Err(refusal) => panic!("the app did not open: {refusal}\n{}", self.log()),
+        let mut tries = 0;
+        let (driver, session) = loop {
+            tries += 1;
+            let (driver, port) = self.start_driver(&environment).await;
+            match Session::open(port, &binary, &launch.arguments).await {
+                Ok(session) => break (driver, session),
+                // The driver found a free port for WebKit's inspector, and another test took it
+                // before the app could: nothing has happened yet, so once more.
+                Err(_) if tries < 3 && self.log().contains(INSPECTOR_REFUSED) => {
+                    let _ = fs::remove_file(self.app_log());
+                }
+                Err(refusal) => panic!("the app did not open: {refusal}\n{}", self.log()),
+            }
         };
         let driven = descendants(driver.pid());
         let (pid, _) = driven.get(1).cloned().unwrap_or_else(|| panic!("no app: {driven:?}"));

@@ -47,6 +47,8 @@ pub(crate) struct Live {
     pub(crate) rolling: tokio::sync::Mutex<()>,
     /// Rolls that the server refused to go on with, and when.
     pub(crate) refused_rolls: Mutex<HashMap<String, Timestamp>>,
+    /// Read-locked while the audit log is asked who changed keys.
+    pub(crate) naming: Arc<tokio::sync::RwLock<()>>,
     /// One refresh at a time; others join it.
     pub(crate) refreshing: Once<Result<(), Failure>>,
     /// One first sign-in at a time; others join it.
@@ -148,6 +150,7 @@ impl Live {
             creating: tokio::sync::Mutex::new(()),
             rolling: tokio::sync::Mutex::new(()),
             refused_rolls: Mutex::default(),
+            naming: Arc::default(),
             refreshing: Once::new(0),
             entering: Once::new(0),
             write_pending: AtomicBool::new(false),

@@ -263,7 +263,13 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
     );
     signing::learn(ports, live);
     if !changed.is_empty() {
-        review::name_changes(ports, live, &client, changed).await;
+        // The list is there: whoever waits for it need not wait for the audit log too.
+        let (task_ports, task_live) = (Arc::clone(ports), Arc::clone(live));
+        let under_way = Arc::clone(&live.naming).try_read_owned();
+        ports.tasks.spawn(async move {
+            review::name_changes(&task_ports, &task_live, &client, changed).await;
+            drop(under_way);
+        });
     }
     Ok(())
 }
