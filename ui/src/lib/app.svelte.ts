@@ -132,7 +132,10 @@ export class App {
 
   /** Nobody knows yet whether the server answers: it is being asked for the first time. */
   untried = $derived(
-    this.entering && this.active?.state === "offline" && !this.active.problem && !this.keys?.offline,
+    this.entering &&
+      this.active?.state === "offline" &&
+      !this.active.problem &&
+      !this.keys?.offline,
   );
   /** The server of the open connection does not answer. */
   offline = $derived(

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, expectTypeOf, it } from "vitest";
-import { isKeychain, isNetwork, present } from "./errors";
+import { isKeychain, isNetwork, nextStep, present } from "./errors";
 import type { ErrorCode } from "./ipc";
 
 const source = readFileSync("src/lib/ipc/generated/types.ts", "utf8");
@@ -17,6 +17,15 @@ it("has words for every code that Rust can send", () => {
     expect(title.length, `${code}: a title is short`).toBeLessThan(60);
     if (next !== null) expect(next, code).toMatch(/^[A-Z].*\.$/s);
   }
+});
+
+it("says one next step, and that once", () => {
+  const next = "Ask a tenant admin for the permission.";
+  expect(nextStep({ code: "forbidden", message: "You may not make keys for others." })).toBe(next);
+  expect(nextStep({ code: "forbidden", message: `You may not do this. ${next}` })).toBeNull();
+  // What comes from talking to a server says it by itself.
+  const message = "api.spectrocloud.com did not answer in time. Check your network and try again.";
+  expect(nextStep({ code: "timedOut", message })).toBeNull();
 });
 
 it("never uses the words we do not use", () => {

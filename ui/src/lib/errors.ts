@@ -1,10 +1,10 @@
-import type { ErrorCode } from "./ipc";
+import type { ErrorCode, ErrorView } from "./ipc";
 
 /** How a failure is presented. Its own message says what was and was not changed. */
 export interface Presentation {
   /** What happened, in a few plain words. */
   title: string;
-  /** One thing to do about it; none where the message already says it all. */
+  /** One thing to do about it; none where the message, which Rust makes, says that too. */
   next: string | null;
 }
 
@@ -25,21 +25,21 @@ const presentations: Record<ErrorCode, Presentation> = {
   },
   keyMalformed: {
     title: "That does not look like an API key",
-    next: "Copy the whole key again, without spaces around it.",
+    next: null,
   },
   credentialRejected: {
     title: "Palette did not accept the sign-in",
-    next: "Check what you typed, or use another key.",
+    next: null,
   },
   mfaRequired: {
     title: "This account signs in with a second factor",
-    next: "Sign in with an API key instead.",
+    next: null,
   },
   organizationNeeded: {
     title: "Which organization?",
-    next: "Fill in the organization and try again.",
+    next: null,
   },
-  notSignedIn: { title: "You are not signed in", next: "Sign in again." },
+  notSignedIn: { title: "You are not signed in", next: null },
   connectionUnknown: { title: "That connection is gone", next: "Choose another connection." },
   connectionExists: {
     title: "This connection already exists",
@@ -47,36 +47,36 @@ const presentations: Record<ErrorCode, Presentation> = {
   },
   certificateInvalid: {
     title: "The CA certificate could not be read",
-    next: "Choose a file in PEM format.",
+    next: null,
   },
   proxyInvalid: {
     title: "The proxy's address is not usable",
-    next: "Use the form http://host:port.",
+    next: null,
   },
-  hostUnreachable: { title: "Palette cannot be reached", next: "Check the network and try again." },
+  hostUnreachable: { title: "Palette cannot be reached", next: null },
   hostUnknown: {
     title: "No such host",
-    next: "Check the address, and the network if it is right.",
+    next: null,
   },
-  timedOut: { title: "Palette took too long to answer", next: "Try again." },
+  timedOut: { title: "Palette took too long to answer", next: null },
   tlsUntrusted: {
     title: "The server's certificate is not trusted",
-    next: "If this is your own Palette, add its CA certificate to the connection.",
+    next: null,
   },
   proxyFailed: {
     title: "The proxy did not let us through",
-    next: "Check the proxy of this connection.",
+    next: null,
   },
   redirectRefused: {
     title: "The server points somewhere else",
-    next: "Use the address it points to, if you trust it.",
+    next: null,
   },
-  notPalette: { title: "This is not a Palette", next: "Check the address." },
-  answerUnreadable: { title: "Palette's answer could not be read", next: "Refresh the list." },
-  answerTooLarge: { title: "The answer is too large", next: "Check the address." },
-  rateLimited: { title: "Palette asks for a pause", next: "Wait a moment and try again." },
-  serverFault: { title: "Palette had a fault of its own", next: "Try again in a moment." },
-  unauthorized: { title: "The sign-in is no longer valid", next: "Sign in again." },
+  notPalette: { title: "This is not a Palette", next: null },
+  answerUnreadable: { title: "Palette's answer could not be read", next: null },
+  answerTooLarge: { title: "The answer is too large", next: null },
+  rateLimited: { title: "Palette asks for a pause", next: null },
+  serverFault: { title: "Palette had a fault of its own", next: null },
+  unauthorized: { title: "The sign-in is no longer valid", next: null },
   forbidden: {
     title: "Palette does not allow this",
     next: "Ask a tenant admin for the permission.",
@@ -214,6 +214,12 @@ const presentations: Record<ErrorCode, Presentation> = {
 /** The words for a code. */
 export function present(code: ErrorCode): Presentation {
   return presentations[code];
+}
+
+/** The one thing to do about a failure; none where its message says it already. */
+export function nextStep({ code, message }: Pick<ErrorView, "code" | "message">): string | null {
+  const { next } = present(code);
+  return next === null || message.includes(next) ? null : next;
 }
 
 /** Codes that say the network, not the request, was at fault. */

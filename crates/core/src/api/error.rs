@@ -406,7 +406,7 @@ impl ApiError {
                 "Ask a tenant admin for the permission.",
             ),
             Self::Gone(_) => {
-                (format!("{host} does not have this any more: it was deleted."), "Refresh.")
+                (format!("{host} does not have this any more: it was deleted."), "Refresh the list.")
             }
             Self::Absent(_) => (
                 format!("This version of Palette at {host} does not offer that."),
