@@ -883,11 +883,15 @@ export class App {
     }
   }
 
-  /** Says a failure that has no place of its own on screen. */
-  say(problem: ErrorView): void {
+  /**
+   * Says a failure that has no place of its own on screen; `about` takes the place of what was said
+   * of the same.
+   */
+  say(problem: ErrorView, about?: string): void {
     if (problem.code === "cancelled") return;
     this.toasts.show({
       tone: "bad",
+      about,
       text: `${present(problem.code).title}.`,
       detail: problem.message,
     });

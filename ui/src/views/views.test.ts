@@ -247,11 +247,14 @@ describe("Activity", () => {
     const stuck = { ...roll, step: "cancelling", mayCancel: false, mayContinue: true } as const;
     host.rolls.splice(0, 1, stuck);
     await app.keys.reload();
-    await user.click(
-      await screen.findByRole("button", {
-        name: `Cancel again: the roll of ${roll.oldName}`,
-      }),
-    );
+    const again = () =>
+      screen.findByRole("button", { name: `Cancel again: the roll of ${roll.oldName}` });
+    host.fail("act_on_roll", { code: "forbidden" });
+    await user.click(await again());
+    await screen.findByText("Palette does not allow this.");
+    host.fail("act_on_roll", null);
+    await user.click(await again());
+    await waitFor(() => expect(screen.queryByText("Palette does not allow this.")).toBeNull());
     expect(sent("act_on_roll").at(-1)?.request).toMatchObject({ act: { kind: "continue" } });
     host.rolls.splice(0, 1, roll);
     await app.keys.reload();

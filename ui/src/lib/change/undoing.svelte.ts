@@ -60,6 +60,8 @@ export class Undoing {
       if (this.line !== null) return;
       this.line = target.line;
     }
+    // What was said of an earlier try is not so any more.
+    this.#around.toasts.dismissAbout(aboutUndo(target));
     try {
       const view = await call("undo", { opId: newOpId(), target, seen });
       this.#say(view);
@@ -132,11 +134,16 @@ export class Undoing {
     const again = problem.code === "hostUnreachable" || problem.code === "timedOut";
     toasts.show({
       tone: "bad",
+      about: aboutUndo(target),
       text: `Not undone. ${present(problem.code).title}.`,
       detail: problem.message,
       action: again ? { label: "Try again", run: () => void this.run(target) } : undefined,
     });
   }
+}
+
+function aboutUndo(target: UndoTarget): string {
+  return `undo ${JSON.stringify(target)}`;
 }
 
 function said(act: Act, name: string): string {

@@ -49,6 +49,22 @@ const conflict = (part: Partial<UndoConflict> = {}): UndoConflict => ({
 const answer = (view: UndoView) => host.answer("undo", () => view);
 
 describe("an undo", () => {
+  it("takes back what it said of a try that failed, and only that", async () => {
+    const one = { kind: "line", line: 7 } as const;
+    host.fail("undo", { code: "forbidden" });
+    await undoing.run(one);
+    await undoing.run({ kind: "line", line: 8 });
+    await undoing.run(one);
+    expect(
+      toasts.shown.map(({ tone }) => tone),
+      "one a line",
+    ).toEqual(["bad", "bad"]);
+    host.fail("undo", null);
+    answer({ kind: "undone", connection: "acme", act: "edit", key: ciProd(), sent: true });
+    await undoing.run(one);
+    expect(toasts.shown.map(({ tone }) => tone)).toEqual(["bad", "ok"]);
+  });
+
   it("says what it did, shows the key, and offers to do it again", async () => {
     await undoing.run({ kind: "act", connection: "acme", uid: ciProd().uid, act: "renew" });
     expect(toasts.shown[0]?.text).toBe("Changed ci-prod back.");
