@@ -405,9 +405,10 @@ impl ApiError {
                 format!("You may not do this on {host}.{}", said()),
                 "Ask a tenant admin for the permission.",
             ),
-            Self::Gone(_) => {
-                (format!("{host} does not have this any more: it was deleted."), "Refresh the list.")
-            }
+            Self::Gone(_) => (
+                format!("{host} does not have this any more: it was deleted."),
+                "Refresh the list.",
+            ),
             Self::Absent(_) => (
                 format!("This version of Palette at {host} does not offer that."),
                 "Ask its administrator about an upgrade.",
