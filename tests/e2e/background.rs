@@ -229,6 +229,8 @@ async fn a_revocation_survives_a_kill() {
     let mut confirmed = 0;
     for (name, down) in [("leaked", true), ("spare", false), ("third", true)] {
         let tray = desk.tray_with(name).await;
+        // The server knew of the one before sooner than the app did: this one is to be alone.
+        tray.wait_without(&["1 revocation not confirmed yet"]).await;
         if down {
             desk.sim().go_down().await;
         }
