@@ -8,7 +8,7 @@ use crate::{
     clipboard::Clipboard,
     desk::Desk,
     files, reveal,
-    views::{BackgroundView, ClipboardView, PauseRequest, QuitRequest, RevealView},
+    views::{BackgroundView, ClipboardView, PauseRequest, QuitRequest, RevealView, StartRequest},
 };
 use palette_keys_core::{
     Failure,
@@ -37,7 +37,7 @@ use palette_keys_core::{
         undo::{UndoRequest, UndoView},
     },
     outbox::{OutboxAddRequest, OutboxGiveUpRequest, OutboxRetryRequest, OutboxView},
-    palette_keys::{StartRequest, StartView},
+    palette_keys::StartView,
     report::{OffboardReportRequest, ReportRequest, ReportView},
     review::{
         ReviewRequest, ReviewView, SpreadRequest,

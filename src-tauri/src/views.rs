@@ -64,6 +64,15 @@ pub struct PauseRequest {
     pub until: Option<i64>,
 }
 
+/// Where do we stand?
+#[derive(Debug, Clone, Deserialize, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct StartRequest {
+    /// The page begins: the keys come with the answer, so that its first screen needs no second
+    /// question, and it hears nothing yet.
+    pub begins: bool,
+}
+
 /// End the app.
 #[derive(Debug, Clone, Deserialize, Serialize, TS)]
 #[serde(rename_all = "camelCase")]

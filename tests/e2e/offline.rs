@@ -4,6 +4,7 @@ use crate::{
     acts::{connect, listed, open_details, refresh_until, refused, row, status, wait_for_keys},
     harness::{Launch, Stage, any},
 };
+use palette_sim::{Fault, Matcher};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_list_is_there_at_a_start_without_the_server() {
@@ -30,6 +31,28 @@ async fn the_last_list_is_there_at_a_start_without_the_server() {
     wait_for_keys(&page).await;
     page.role("alert", any()).wait_gone().await;
     assert_eq!(listed(&page).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_not_heard_yet_is_not_called_offline() {
+    let mut stage = Stage::new().await;
+    let page = stage.launch(Launch::default()).await;
+    connect(&page, &stage.sim.origin(), &stage.sim.admin().api_key).await;
+    let before = listed(&page).await;
+    for dark in [false, true] {
+        stage.quit().await;
+        stage.sim.set_fault(Matcher::any(), Fault::DelayMs(4_000), None);
+        let page = stage.launch(Launch { dark, ..Launch::default() }).await;
+        status(&page).wait_text("Connecting, as of ").await;
+        assert_eq!(listed(&page).await, before);
+        assert!(!page.words("Offline.").exists().await, "nobody knows that yet");
+        page.role("region", "Key details").wait().await;
+        page.screenshot(if dark { "connecting-dark" } else { "connecting-light" }).await;
+        page.assert_accessible("the list while it connects").await;
+        stage.sim.clear_faults();
+        status(&page).wait_text("As of ").await;
+        page.role("alert", any()).wait_gone().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

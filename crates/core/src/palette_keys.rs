@@ -83,14 +83,6 @@ pub struct StartView {
     pub list: Option<KeyListView>,
 }
 
-/// A window asks where we stand.
-#[derive(Debug, Clone, Deserialize, Serialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct StartRequest {
-    /// It begins: the keys come with the answer, so that its first screen needs no second question.
-    pub begins: bool,
-}
-
 /// What the product is made of: its outside, passed in.
 pub struct Parts {
     /// What is remembered on disk.

@@ -17,10 +17,15 @@ let host: FakeHost;
 let app: App;
 let user: UserEvent;
 
-async function open(route: Route | null, options: Parameters<typeof fakeHost>[0] = {}) {
+/** An app before its start, and what stands behind it. */
+function stand(options: Parameters<typeof fakeHost>[0] = {}) {
   host = fakeHost(options);
   standIn(host);
   app = new App(() => NOW);
+}
+
+async function open(route: Route | null, options: Parameters<typeof fakeHost>[0] = {}) {
+  stand(options);
   user = userEvent.setup();
   render(AppWindow, { app });
   await waitFor(() => expect(app.phase).toBe("ready"));
@@ -39,10 +44,8 @@ async function violations(): Promise<string[]> {
 
 describe("the first screen", () => {
   it("needs one answer, and hears of what came meanwhile", async () => {
-    host = fakeHost();
-    standIn(host);
+    stand();
     const hear = host.hold("hears");
-    app = new App(() => NOW);
     render(AppWindow, { app });
     await screen.findByRole("row", { name: /^Select ci-prod / });
     await waitFor(() => expect(sent("hears")).toHaveLength(1));
@@ -56,9 +59,7 @@ describe("the first screen", () => {
   });
 
   it("asks for nothing more before it is painted", async () => {
-    host = fakeHost();
-    standIn(host);
-    app = new App(() => NOW);
+    stand();
     app.willPaint();
     await app.start();
     expect(app.keys?.list?.keys.length).toBeGreaterThan(0);
@@ -68,10 +69,8 @@ describe("the first screen", () => {
     await waitFor(() => expect(app.background).not.toBeNull());
   });
 
-  it("waits no second for a frame that never comes", async () => {
-    host = fakeHost();
-    standIn(host);
-    app = new App(() => NOW);
+  it("waits a second and no longer for a frame that never comes", async () => {
+    stand();
     app.willPaint();
     await app.start();
     await waitFor(() => expect(sent("select_connection")).toHaveLength(1), { timeout: 3_000 });
@@ -79,10 +78,8 @@ describe("the first screen", () => {
   });
 
   it("does not call a server offline that was not asked yet", async () => {
-    host = fakeHost({ state: "offline" });
-    standIn(host);
+    stand({ state: "offline" });
     const select = host.hold("select_connection");
-    app = new App(() => NOW);
     render(AppWindow, { app });
     await screen.findByRole("row", { name: /^Select ci-prod / });
     await waitFor(() => expect(sent("select_connection")).toHaveLength(1));

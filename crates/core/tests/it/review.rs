@@ -4,6 +4,7 @@
 use crate::desk::{Desk, op, sim};
 use jiff::SignedDuration;
 use palette_keys_core::ErrorCode;
+use palette_keys_core::background::{self, Refreshed};
 use palette_keys_core::keys::KeyRequest;
 use palette_keys_core::keys::activity::{Act, ActState};
 use palette_keys_core::keys::edit::{EditBase, EditRequest};
@@ -293,7 +294,7 @@ async fn what_others_changed_is_told_over_a_restart_and_what_we_did_is_not() {
     desk.sim.remove_key(&uid_of("demo-day"));
     desk.sim.set_fault(Matcher::on("GET", "/v1/audits"), Fault::DelayMs(300), None);
     desk.list(true).await;
-    let changes = review(&desk).await.changes;
+    let mut changes = review(&desk).await.changes;
     assert!(changes.iter().all(|change| change.by.is_none()), "the list waits for no log");
     let mut told: Vec<(ChangeKind, &str)> =
         changes.iter().map(|change| (change.kind, &*change.name)).collect();
@@ -308,7 +309,6 @@ async fn what_others_changed_is_told_over_a_restart_and_what_we_did_is_not() {
         ]
     );
     // The simulator writes these two in the name of another admin, and the others without a trace.
-    let mut changes = changes;
     for _ in 0..100 {
         if changes.iter().any(|change| change.by.is_some()) {
             break;
@@ -323,6 +323,18 @@ async fn what_others_changed_is_told_over_a_restart_and_what_we_did_is_not() {
     assert!(changes.iter().all(|change| Some(&change.uid) != own.uid.as_ref()));
     desk.list(true).await;
     assert_eq!(review(&desk).await.changes.len(), 4, "told once");
+}
+
+#[tokio::test]
+async fn a_scheduled_refresh_ends_with_the_names_of_those_who_changed_keys() {
+    let desk = Desk::admin().await;
+    desk.list(true).await;
+    let uid = desk.sim.key_named("cost-dashboard").unwrap().uid;
+    desk.sim.edit_key_directly(&uid, |key| key.expiry = None);
+    desk.sim.set_fault(Matcher::on("GET", "/v1/audits"), Fault::DelayMs(300), None);
+    assert_eq!(background::refresh(&desk.keys).await, Refreshed::Read);
+    let changes = review(&desk).await.changes;
+    assert!(matches!(&*changes, [change] if change.by.is_some()), "{changes:?}");
 }
 
 #[tokio::test]

@@ -2428,11 +2428,12 @@ export type FoundProof = { "kind": "refused",
 at: number, } | { "kind": "stillWorks" } | { "kind": "notKnown" };
 
 /**
- * A window asks where we stand.
+ * Where do we stand?
  */
 export type StartRequest = { 
 /**
- * It begins: the keys come with the answer, so that its first screen needs no second question.
+ * The page begins: the keys come with the answer, so that its first screen needs no second
+ * question, and it hears nothing yet.
  */
 begins: boolean, };
 
