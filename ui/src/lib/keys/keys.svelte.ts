@@ -142,8 +142,10 @@ export class Keys {
   #series = $state.raw<Batch | null>(null);
   /** What core does to several keys, as far as it said. */
   #run = $state.raw<BulkRunView | null>(null);
-  /** What several keys go through the outbox for. */
-  #bulk = $state.raw<{ doing: string; bulk: Bulk } | null>(null);
+  /** What several keys go through the outbox for, each for itself: none waits for another. */
+  #bulks = $state.raw<readonly { doing: string; bulk: Bulk }[]>([]);
+  /** The one that is counted on the screen. */
+  #bulk = $derived(this.#bulks.at(-1) ?? null);
   /** What is being done to several keys, with its count. */
   batch = $derived<Batch | null>(
     this.#bulk
@@ -730,11 +732,16 @@ export class Keys {
   }
 
   /** Revokes or deletes several: all written down at once, then counted off as they are confirmed. */
-  async #sendAll(action: OutboxAction, keys: readonly KeyView[]): Promise<void> {
-    if (this.batch) return;
+  async #sendAll(action: OutboxAction, asked: readonly KeyView[]): Promise<void> {
+    // What is on its way already is counted there.
+    const keys = asked.filter(
+      ({ uid }) => !this.#bulks.some(({ bulk }) => bulk.waitsFor(action, uid)),
+    );
+    if (keys.length === 0) return;
     const { doing, did } = outboxWords[action];
     const bulk = new Bulk(this.#around.outbox, this.connection, action, keys);
-    this.#bulk = { doing, bulk };
+    const entry = { doing, bulk };
+    this.#bulks = [...this.#bulks, entry];
     let outcome: BulkOutcome;
     try {
       outcome = await bulk.run();
@@ -746,15 +753,23 @@ export class Keys {
       );
       return;
     } finally {
-      this.#bulk = null;
+      this.#bulks = this.#bulks.filter((each) => each !== entry);
     }
     if (outcome.lost.length > 0) {
       await this.reload();
       this.#findLost(action, outcome);
     }
     const failed = [...outcome.open.map(({ key }) => key), ...outcome.lost];
-    this.selection = { ...nothing, uids: new Set(failed.map(({ uid }) => uid)) };
+    this.#keepTicked(keys, failed);
     this.#sumUp(action, keys.length, outcome);
+  }
+
+  /** Of what was acted on, what failed stays ticked; what was ticked since stays so too. */
+  #keepTicked(asked: readonly { uid: string }[], failed: readonly { uid: string }[]): void {
+    const uids = new Set(this.selection.uids);
+    for (const { uid } of asked) uids.delete(uid);
+    for (const { uid } of failed) uids.add(uid);
+    this.selection = { ...nothing, uids };
   }
 
   /** What left the outbox unheard is judged by what the list says of it. */
@@ -827,9 +842,13 @@ export class Keys {
   }
 
   async #undoSeveral(act: Act, keys: readonly KeyView[]): Promise<void> {
-    const outcome = await this.#each(act === "revoke" ? "Re-activating" : "Undoing", keys, (key) =>
-      this.#undoing.quietly(this.#actOn(act, key)),
+    const outcome = await this.#each(
+      act === "revoke" ? "Re-activating" : "Undoing",
+      keys,
+      (key) => this.#undoing.quietly(this.#actOn(act, key)),
+      () => void this.#undoSeveral(act, keys),
     );
+    if (!outcome) return;
     if (act === "revoke") {
       this.#summarise("Re-activated", "re-activated", keys.length, outcome);
     } else {
@@ -1055,7 +1074,7 @@ export class Keys {
     const { connection } = this;
     const to = new Map(moves.map((move) => [move.uid, move]));
     const keys = moves.flatMap(({ uid }) => this.find(uid) ?? []);
-    const outcome = await this.#each("Moving", keys, async ({ uid }) => {
+    const move: Deed = async ({ uid }) => {
       const { date, time } = to.get(uid) ?? { date: "", time: "" };
       const expiry: ExpiryChoice = { kind: "at", date, time };
       try {
@@ -1064,7 +1083,9 @@ export class Keys {
       } catch (thrown) {
         return toFailure(thrown);
       }
-    });
+    };
+    const outcome = await this.#each("Moving", keys, move, () => void this.moveEnds(moves));
+    if (!outcome) return;
     this.#summarise("Moved the end of", "moved", keys.length, outcome);
     await this.reload();
   }
@@ -1172,7 +1193,11 @@ export class Keys {
 
   /** Renews or re-activates several through core, which paces them and says what became of each. */
   async #doAll(act: BulkAct, keys: readonly KeyView[]): Promise<void> {
-    if (this.batch || keys.length === 0) return;
+    if (keys.length === 0) return;
+    if (this.batch) {
+      this.#sayBusy(() => void this.#doAll(act, keys));
+      return;
+    }
     const run: BulkRunView = {
       opId: newOpId(),
       connection: this.connection,
@@ -1207,7 +1232,9 @@ export class Keys {
     this.#apply(view.changed, nothing.uids);
     const failed = view.failed.map(({ uid }) => uid);
     const again = [...failed, ...(view.cutOff ? view.untouched : [])];
-    this.selection = { ...nothing, uids: new Set(again) };
+    const named = (uids: readonly string[]) => uids.map((uid) => ({ uid }));
+    // Of what another window's page began, only what failed is known.
+    this.#keepTicked(named(uids), named(again));
     this.#sumUpBulk(act, run.of, view, again);
   }
 
@@ -1261,9 +1288,18 @@ export class Keys {
     }
   }
 
-  async #each(doing: string, keys: readonly KeyView[], deed: Deed): Promise<Outcome> {
+  /** Null, with a word, where another act on several keys is under way; `again` tries it then. */
+  async #each(
+    doing: string,
+    keys: readonly KeyView[],
+    deed: Deed,
+    again: () => void,
+  ): Promise<Outcome | null> {
+    if (this.batch) {
+      this.#sayBusy(again);
+      return null;
+    }
     const outcome: Outcome = { done: [], failed: [] };
-    if (this.batch) return outcome;
     this.#series = { doing, done: 0, of: keys.length, stopping: false };
     for (const key of keys) {
       if (this.#series.stopping) break;
@@ -1273,7 +1309,10 @@ export class Keys {
       this.#series = { ...this.#series, done: this.#series.done + 1 };
     }
     this.#series = null;
-    this.selection = { ...nothing, uids: new Set(outcome.failed.map(({ key }) => key.uid)) };
+    this.#keepTicked(
+      keys,
+      outcome.failed.map(({ key }) => key),
+    );
     return outcome;
   }
 
@@ -1317,6 +1356,16 @@ export class Keys {
       `${keys.length === 1 ? "Key" : "Keys"}: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
       `${owners.size === 1 ? "Owner" : "Owners"}: ${[...owners].slice(0, 5).join(", ")}${owners.size > 5 ? ` and ${owners.size - 5} more` : ""}`,
     ];
+  }
+
+  /** Acts that are paced follow one another: one asked for meanwhile was not begun, and says so. */
+  #sayBusy(again: () => void): void {
+    this.#around.toasts.show({
+      tone: "bad",
+      text: "Nothing was changed.",
+      detail: "Several keys are being changed already. Try again when that has ended.",
+      action: { label: "Try again", run: again },
+    });
   }
 
   #sayProblem(text: string, problem: ErrorView, again?: () => void): void {

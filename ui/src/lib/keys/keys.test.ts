@@ -418,6 +418,45 @@ describe("revoking", () => {
       await vi.waitFor(() => expect(unclaimed, "from here on by itself").toHaveBeenCalledOnce());
     });
 
+    it("go on record at once while others are on their way", async () => {
+      await revoke({ sends: null });
+      await vi.waitFor(() => expect(host.outbox.items).toHaveLength(3));
+      keys.tickKey(named("jira-bridge").uid);
+      const others = ["ci-prod", "atlantis"].map(named);
+      void keys.removeAll([named("grafana-reader")]);
+      keys.revoke(others);
+      const dialog = dialogs.shown.at(-1);
+      if (dialog?.kind !== "confirm") throw new Error("no question");
+      dialog.onConfirm();
+      dialogs.close(dialog.id);
+      const recorded = () => host.outbox.items.map(({ keyName, action }) => `${action} ${keyName}`);
+      await vi.waitFor(() =>
+        expect(recorded().sort()).toEqual([
+          "delete grafana-reader",
+          "revoke argo-prod",
+          "revoke argo-staging",
+          "revoke atlantis",
+          "revoke ci-prod",
+          "revoke nightly-backup",
+        ]),
+      );
+      for (const { record } of [...host.outbox.items]) host.end(record);
+      await settled();
+      await vi.waitFor(() =>
+        expect(toasts.shown.map(({ text }) => text).sort()).toEqual([
+          "Deleted 1 key.",
+          "Revoked 2 keys.",
+          "Revoked 3 keys.",
+        ]),
+      );
+      expect(keys.batch).toBeNull();
+      expect(
+        keys.selected.map(({ name }) => name),
+        "ticked meanwhile",
+      ).toEqual(["jira-bridge"]);
+      await vi.waitFor(() => expect(named("atlantis").status).toBe("revoked"));
+    });
+
     it("take one failure for a hiccup and a second one for trouble", async () => {
       await revoke({ sends: null });
       await vi.waitFor(() => expect(host.outbox.items).toHaveLength(3));
@@ -545,6 +584,23 @@ describe("several at once, through core", () => {
     await vi.waitFor(() => expect(toasts.shown.at(-1)?.text).toBe("Put back the end of 3 keys."));
     expect(three().map(({ expires }) => expires)).toEqual(before);
     expect(toasts.shown.at(-1)?.action, "an undo is not undone").toBeUndefined();
+  });
+
+  it("says that another one is under way, and keeps what is ticked meanwhile", async () => {
+    await openWith({ sends: 120 });
+    const renewing = keys.renewAll(three(), days);
+    await keys.renewAll([named("grafana-reader")], days);
+    expect(toasts.shown.at(-1)).toMatchObject({
+      tone: "bad",
+      text: "Nothing was changed.",
+      action: { label: "Try again" },
+    });
+    const again = toasts.shown.at(-1)?.action;
+    keys.tickKey(named("grafana-reader").uid);
+    await renewing;
+    expect(keys.selected.map(({ name }) => name)).toEqual(["grafana-reader"]);
+    again?.run();
+    await vi.waitFor(() => expect(toasts.shown.at(-1)?.text).toBe("Renewed 1 key."));
   });
 
   it("names what failed, keeps it ticked, and tries only that again", async () => {

@@ -53,6 +53,11 @@ export class Bulk {
     return this.#done;
   }
 
+  /** Whether it waits for this act on this key. */
+  waitsFor(action: OutboxAction, uid: string): boolean {
+    return action === this.#action && this.#pending.has(uid);
+  }
+
   /** Writes them all down and waits for the end. Rejects with a `CallError`: then none was. */
   async run(): Promise<BulkOutcome> {
     const targets: Target[] = [...this.#pending.keys()].map((uid) => ({
