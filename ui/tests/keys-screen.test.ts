@@ -252,6 +252,35 @@ describe("keyboard", () => {
     expect(app.keys?.search).toBe("ener?");
   });
 
+  it("is about the key of the details there, whatever is ticked", async () => {
+    const user = userEvent.setup();
+    await fireEvent.click(screen.getByRole("checkbox", { name: "Select argo-prod" }));
+    row("nightly-backup").focus();
+    await user.keyboard("{Enter}");
+    const details = screen.getByRole("region", { name: "Key details" });
+    await waitFor(() => expect(details.contains(document.activeElement)).toBe(true));
+    await user.keyboard("e");
+    expect(app.dialogs.shown[0]).toMatchObject({ kind: "edit", key: { name: "nightly-backup" } });
+    app.dialogs.close(app.dialogs.shown[0]!.id);
+    await user.keyboard("{Control>}c{/Control}");
+    await screen.findByText("The value of nightly-backup is not on this computer.");
+  });
+
+  it("is about nothing where the search hides the current key", async () => {
+    const user = userEvent.setup();
+    expect(app.keys?.currentKey?.name).toBe("ci-prod");
+    await user.type(screen.getByRole("searchbox", { name: "Search keys" }), "is:never");
+    const marked = () => document.querySelectorAll('[role="row"].current');
+    expect(marked(), "no other row looks like the one in the details").toHaveLength(0);
+    expect(app.keys?.targets).toEqual([]);
+    await user.keyboard("{Control>}k{/Control}");
+    const palette = within(await screen.findByRole("dialog", { name: "Commands" }));
+    expect(palette.queryByRole("option", { name: /^Revoke/ })).toBeNull();
+    await user.keyboard("{Escape}{ArrowDown}");
+    await waitFor(() => expect(marked()).toHaveLength(1));
+    expect(app.keys?.targets.map(({ name }) => name)).toEqual(["legacy-jenkins"]);
+  });
+
   it("copies with Ctrl+C and counts down", async () => {
     const user = userEvent.setup();
     row("ci-prod").focus();

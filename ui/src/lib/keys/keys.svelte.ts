@@ -222,9 +222,16 @@ export class Keys {
   currentKey = $derived(
     this.current === null ? null : (this.#byUid.get(this.current)?.key ?? null),
   );
-  /** The keys an act without a target is about: the ticked ones, else the current one. */
+  /**
+   * The keys an act without a target is about: the ticked ones, else the current one. Where a search
+   * hides that one, it is about none: nobody would expect what they cannot see.
+   */
   targets = $derived(
-    this.selected.length > 0 ? this.selected : this.currentKey ? [this.currentKey] : [],
+    this.selected.length > 0
+      ? this.selected
+      : this.currentKey && this.currentPlace >= 0
+        ? [this.currentKey]
+        : [],
   );
   /** What is on screen is older than the network would allow. */
   offline = $derived(this.list?.problem ? isNetwork(this.list.problem.code) : false);
