@@ -94,7 +94,7 @@ struct Waiting {
     started: bool,
     /// Its page hears events.
     hears: bool,
-    go: Option<GoView>,
+    go: Vec<GoView>,
     /// Since when the person is to be asked whether to quit.
     quit_asked: Option<Instant>,
 }
@@ -242,6 +242,16 @@ pub fn tell<R: Runtime>(app: &AppHandle<R>, title: &str, body: &str) {
     }
 }
 
+/// Says why a pick in the tray did nothing: with a notice, and in the window where nothing shows one.
+/// Somebody who believes that a key is revoked must not be left in that belief.
+fn tell_trouble<R: Runtime>(app: &AppHandle<R>, title: &str, body: &str) {
+    let shows = app.state::<Agent>().notices.get().is_some_and(|notices| notices.host().is_some());
+    tell(app, title, body);
+    if !shows {
+        go(app, GoView::Told { title: title.to_owned(), body: body.to_owned() });
+    }
+}
+
 /// Pauses the notices, or ends the pause.
 pub fn pause_notices<R: Runtime>(
     app: &AppHandle<R>,
@@ -342,7 +352,7 @@ pub fn is_idle<R: Runtime>(app: &AppHandle<R>) -> bool {
         && !agent.opening.load(Ordering::Acquire)
         && !agent.rebuilding.load(Ordering::Acquire)
         && agent.acting.load(Ordering::Acquire) == 0
-        && lock(&agent.waiting).go.is_none()
+        && lock(&agent.waiting).go.is_empty()
 }
 
 /// What the event loop tells.
@@ -379,9 +389,9 @@ pub fn page_hears<R: Runtime>(app: &AppHandle<R>) {
         let agent = app.state::<Agent>();
         let mut waiting = lock(&agent.waiting);
         waiting.hears = true;
-        (waiting.go.take(), waiting.quit_asked.take().is_some())
+        (std::mem::take(&mut waiting.go), waiting.quit_asked.take().is_some())
     };
-    if let Some(go) = go {
+    for go in go {
         events::go(app, go);
     }
     // An unkept value is shown by the window itself.
@@ -418,7 +428,12 @@ fn go<R: Runtime>(app: &AppHandle<R>, view: GoView) {
     let hears = {
         let agent = app.state::<Agent>();
         let mut waiting = lock(&agent.waiting);
-        waiting.go = (!waiting.hears).then(|| view.clone());
+        if !waiting.hears {
+            // The last place counts; what was said on the way to it stays said.
+            let words = matches!(view, GoView::Told { .. });
+            waiting.go.retain(|before| words || matches!(before, GoView::Told { .. }));
+            waiting.go.push(view.clone());
+        }
         waiting.hears
     };
     windows::raise(app);
@@ -512,7 +527,7 @@ async fn do_act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
             match keys(app).select_connection(request).await {
                 // A window that is open follows; any other finds it open when it starts.
                 Ok(_) => events::go(app, GoView::Connection { connection }),
-                Err(failure) => tell(app, "Palette Keys", &failure.message),
+                Err(failure) => tell_trouble(app, "Palette Keys", &failure.message),
             }
             events::connections_changed(app);
             app.state::<Agent>().changes.notify_one();
@@ -527,7 +542,7 @@ async fn do_act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
 fn known<R: Runtime>(app: &AppHandle<R>, connection: &str, uid: &KeyUid) -> Option<KeyView> {
     let key = keys(app).tray_key(connection, uid);
     if key.is_none() {
-        tell(
+        tell_trouble(
             app,
             "This key is not there any more",
             "It is not in the list of your connection any more. Nothing was done.",
@@ -546,12 +561,12 @@ async fn revoke<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid
     let Some(key) = known(app, &connection, uid) else { return };
     let name = shown_name(&key.name);
     if key.status == Status::Revoked {
-        tell(app, &format!("{name} is revoked already"), "Nothing was sent.");
+        tell_trouble(app, &format!("{name} is revoked already"), "Nothing was sent.");
         return;
     }
     let request = KeyActRequest { op_id: op_id(), connection, uid: key.uid };
     if let Err(failure) = keys(app).revoke_key(request).await {
-        tell(app, &format!("{name} was not revoked"), &failure.message);
+        tell_trouble(app, &format!("{name} was not revoked"), &failure.message);
     }
 }
 
@@ -562,7 +577,7 @@ async fn undo<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid) 
         UndoTarget::Act { connection: connection.clone(), uid: key.uid.clone(), act: Act::Revoke };
     match keys(app).undo(UndoRequest { op_id: op_id(), target, seen: None }).await {
         Ok(UndoView::Conflict { .. }) => {
-            tell(
+            tell_trouble(
                 app,
                 &format!("{name} is still revoked"),
                 "Somebody changed it since, so nothing was sent. Look at it, then undo the \
@@ -572,7 +587,7 @@ async fn undo<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid) 
         }
         Ok(_) => tell(app, &format!("{name} is active again"), "Its revocation was undone."),
         Err(failure) => {
-            tell(app, &format!("{name} is still revoked"), &failure.message);
+            tell_trouble(app, &format!("{name} is still revoked"), &failure.message);
             if failure.code == ErrorCode::KeyIsExpired {
                 go(app, GoView::Renew { connection, uid: key.uid });
             }
@@ -601,7 +616,7 @@ async fn renew<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid)
             tell(app, &format!("{name} is renewed"), &ends);
         }
         Err(failure) => {
-            tell(app, &format!("{name} was not renewed"), &failure.message);
+            tell_trouble(app, &format!("{name} was not renewed"), &failure.message);
             go(app, GoView::Renew { connection, uid: key.uid });
         }
     }
@@ -611,7 +626,11 @@ async fn copy<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid) 
     let Some(key) = known(app, &connection, uid) else { return };
     let name = shown_name(&key.name);
     if !key.flags.contains(&Flag::InKeychain) {
-        tell(app, &format!("{name} was not copied"), "Its value is not in the keychain any more.");
+        tell_trouble(
+            app,
+            &format!("{name} was not copied"),
+            "Its value is not in the keychain any more.",
+        );
         return;
     }
     let source = ValueSource::Stored { connection, uid: key.uid };
@@ -625,7 +644,7 @@ async fn copy<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid) 
                 &format!("It is taken off the clipboard in {seconds} seconds."),
             );
         }
-        Err(failure) => tell(app, &format!("{name} was not copied"), &failure.message),
+        Err(failure) => tell_trouble(app, &format!("{name} was not copied"), &failure.message),
     }
 }
 
@@ -645,6 +664,6 @@ pub async fn copy_value(
 
 fn paused<R: Runtime>(app: &AppHandle<R>, until: Option<i64>) {
     if let Err(failure) = pause_notices(app, PauseRequest { until }) {
-        tell(app, "Palette Keys", &failure.message);
+        tell_trouble(app, "Palette Keys", &failure.message);
     }
 }

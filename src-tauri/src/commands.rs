@@ -448,7 +448,7 @@ pub async fn reveal_value<R: Runtime>(
     desk: State<'_, Desk>,
     request: ValueSource,
 ) -> Answer<()> {
-    let shown = reveal::open(&app, desk.keys.reveal_value(&request).await?);
+    let shown = reveal::open(&app, desk.keys.reveal_value(&request).await?).await;
     if shown.is_err() {
         desk.keys.reveal_failed(&request)?;
     }

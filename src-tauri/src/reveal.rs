@@ -11,15 +11,37 @@ use tauri::{AppHandle, Manager, Runtime};
 use crate::{
     desk::Desk,
     views::RevealView,
-    windows::{REVEAL, guarded},
+    windows::{REVEAL, close_once, guarded},
 };
 
 /// Seconds after which the window closes by itself.
 const CLOSES_IN: u32 = 30;
 
-/// The value that the window shows, while it does.
+/// A window that was closed is gone after this time, also one whose page had to start first.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the window shows, and whether there is one.
 #[derive(Default)]
-pub struct Shown(Mutex<Option<Value>>);
+pub struct Shown {
+    inner: Mutex<Inner>,
+    /// One window is opened at a time.
+    opening: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Inner {
+    value: Option<Value>,
+    window: Stand,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stand {
+    #[default]
+    None,
+    /// Its page has not asked for the value yet.
+    Loading,
+    Running,
+}
 
 struct Value {
     name: String,
@@ -31,7 +53,10 @@ impl Shown {
     /// The value, once: a page that is loaded again gets nothing.
     pub fn take(&self) -> Result<RevealView, Failure> {
         let mut shown = self.lock();
-        let value = shown.as_mut().filter(|value| !value.taken).ok_or_else(gone)?;
+        if shown.window == Stand::Loading {
+            shown.window = Stand::Running;
+        }
+        let value = shown.value.as_mut().filter(|value| !value.taken).ok_or_else(gone)?;
         value.taken = true;
         // EXPOSE: this is what a person asked for: the value, in the one window made for it.
         let text = value.secret.expose_secret().to_owned();
@@ -40,20 +65,26 @@ impl Shown {
 
     /// The value for the clipboard.
     pub fn value(&self) -> Result<Secret, Failure> {
-        self.lock().as_ref().map(|value| value.secret.clone()).ok_or_else(gone)
+        self.lock().value.as_ref().map(|value| value.secret.clone()).ok_or_else(gone)
     }
 
     /// Drops the value.
     pub fn forget(&self) {
-        self.lock().take();
+        self.lock().value.take();
+    }
+
+    /// Its window is gone, and the value with it.
+    pub fn window_gone(&self) {
+        *self.lock() = Inner::default();
     }
 
     fn put(&self, value: RevealedValue) {
-        *self.lock() = Some(Value { name: value.name, secret: value.secret, taken: false });
+        let value = Value { name: value.name, secret: value.secret, taken: false };
+        *self.lock() = Inner { value: Some(value), window: Stand::Loading };
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Value>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -62,10 +93,20 @@ fn gone() -> Failure {
 }
 
 /// Opens the window on a value; one that is open is replaced.
-pub fn open<R: Runtime>(app: &AppHandle<R>, value: RevealedValue) -> Result<(), Failure> {
+pub async fn open<R: Runtime>(app: &AppHandle<R>, value: RevealedValue) -> Result<(), Failure> {
+    let shown = app.state::<Shown>();
+    let _one = shown.opening.lock().await;
     close(app);
+    // Only one window has this name, and what ends with the old one is not to end with the new.
+    let began = std::time::Instant::now();
+    while there_is_one(app) {
+        if began.elapsed() > GONE_WITHIN {
+            return Err(not_opened("the one before it does not close"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let title = format!("{} · API key", value.name);
-    app.state::<Shown>().put(value);
+    shown.put(value);
     let appearance = app.state::<Desk>().keys.settings().appearance;
     let window = guarded(app, REVEAL, "reveal.html", appearance)
         .title(title)
@@ -75,11 +116,8 @@ pub fn open<R: Runtime>(app: &AppHandle<R>, value: RevealedValue) -> Result<(), 
         .center()
         .build()
         .map_err(|error| {
-            app.state::<Shown>().forget();
-            Failure::new(
-                ErrorCode::Internal,
-                format!("The window for the value could not be opened: {error}."),
-            )
+            shown.window_gone();
+            not_opened(&error.to_string())
         })?;
     tauri::async_runtime::spawn(async move {
         tokio::time::sleep(Duration::from_secs(CLOSES_IN.into())).await;
@@ -88,15 +126,29 @@ pub fn open<R: Runtime>(app: &AppHandle<R>, value: RevealedValue) -> Result<(), 
     Ok(())
 }
 
-/// The page runs: it has taken the value, or there is none to take.
-pub fn has_started<R: Runtime>(app: &AppHandle<R>) -> bool {
-    app.state::<Shown>().lock().as_ref().is_none_or(|value| value.taken)
+fn not_opened(why: &str) -> Failure {
+    Failure::new(
+        ErrorCode::Internal,
+        format!("The window for the value could not be opened: {why}. Try again."),
+    )
 }
 
-/// Destroys the window and forgets the value.
+fn there_is_one<R: Runtime>(app: &AppHandle<R>) -> bool {
+    app.get_webview_window(REVEAL).is_some() || app.state::<Shown>().lock().window != Stand::None
+}
+
+/// The page runs: it has asked for the value.
+pub fn has_started<R: Runtime>(app: &AppHandle<R>) -> bool {
+    app.state::<Shown>().lock().window != Stand::Loading
+}
+
+/// Forgets the value and destroys the window, once its page has started.
 pub fn close<R: Runtime>(app: &AppHandle<R>) {
     app.state::<Shown>().forget();
-    if let Some(window) = app.get_webview_window(REVEAL) {
+    let Some(window) = app.get_webview_window(REVEAL) else { return };
+    if has_started(app) {
         let _ = window.destroy();
+    } else {
+        close_once(&window.as_ref().window(), has_started);
     }
 }

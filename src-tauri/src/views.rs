@@ -125,6 +125,14 @@ pub enum GoView {
     Outbox,
     /// The settings.
     Settings,
+    /// Words about what was picked in the tray and did not work, on the screen that is shown: the
+    /// desktop shows no notices.
+    Told {
+        /// What did not work.
+        title: String,
+        /// Why, and what to do.
+        body: String,
+    },
 }
 
 /// The one view that carries a value: only the `reveal` window may ask for it.

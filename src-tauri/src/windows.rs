@@ -205,14 +205,14 @@ pub fn on_event<R: Runtime>(window: &Window<R>, event: &WindowEvent) {
             #[cfg(target_os = "linux")]
             crate::afresh::after_window(app);
         }
-        (REVEAL, WindowEvent::Destroyed) => app.state::<crate::reveal::Shown>().forget(),
+        (REVEAL, WindowEvent::Destroyed) => app.state::<crate::reveal::Shown>().window_gone(),
         _ => {}
     }
 }
 
 /// Hides a window and destroys it once its page has started. WebKitGTK 2.50 ends the whole app when
 /// a window goes whose web process has not yet reported its number ("readPIDFromPeer").
-fn close_once<R: Runtime>(window: &Window<R>, has_started: fn(&AppHandle<R>) -> bool) {
+pub fn close_once<R: Runtime>(window: &Window<R>, has_started: fn(&AppHandle<R>) -> bool) {
     let _ = window.hide();
     let window = window.clone();
     tauri::async_runtime::spawn(async move {

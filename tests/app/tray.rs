@@ -32,6 +32,8 @@ use super::{Stage, call, create};
 struct Told {
     said: Arc<Mutex<Vec<String>>>,
     until: Arc<Mutex<Option<i64>>>,
+    /// Nothing on this desktop shows notices.
+    nowhere: Arc<AtomicBool>,
 }
 
 impl Told {
@@ -46,7 +48,7 @@ impl Notices for Told {
     }
 
     fn host(&self) -> Option<String> {
-        Some("a test".into())
+        (!self.nowhere.load(Ordering::Acquire)).then(|| "a test".into())
     }
 
     fn pause(&self, until: Option<i64>) -> Result<(), Failure> {
@@ -284,6 +286,35 @@ fn the_window_is_told_where_to_go_once_it_hears() {
     stage.act(&TrayId::Search { connection: connection.clone() });
     let went: Value = serde_json::from_str(&heard.recv_timeout(SOON).expect("told")).expect("JSON");
     assert_eq!(went, json!({ "kind": "search", "connection": connection }));
+}
+
+#[test]
+fn where_nothing_shows_notices_the_window_says_what_did_not_work() {
+    let (stage, connection, told) = Stage::signed_in();
+    told.nowhere.store(true, Ordering::Release);
+    let uid = stage.add_own("refused");
+    stage.refresh(&connection);
+    let renew = acts(&stage.menu())
+        .into_iter()
+        .map(|(id, _)| id)
+        .find(|id| matches!(id, TrayId::Renew { uid: of, .. } if of.as_str() == uid))
+        .expect("it ends soon");
+    // A place to go to does not take the words' place, nor they its.
+    stage.sim.remove_key(&uid);
+    stage.act(&renew);
+    let heard = hear(&stage, "go");
+    begin(&stage);
+    let next = || -> Value {
+        serde_json::from_str(&heard.recv_timeout(SOON).expect("told")).expect("JSON")
+    };
+    let both = [next(), next()];
+    assert_eq!(both[0]["kind"], "told", "{both:?}");
+    assert!(both[0]["title"].as_str().is_some_and(|title| title == "refused was not renewed"));
+    assert_eq!(both[1]["kind"], "renew");
+
+    stage.refresh(&connection);
+    stage.act(&renew);
+    assert_eq!(next()["title"], "This key is not there any more");
 }
 
 #[test]

@@ -82,6 +82,30 @@ async fn it_is_shown_once_and_covered_when_another_window_comes_in_front() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_next_value_takes_the_place_of_the_one_before() {
+    let scene = Scene::admin().await;
+    scene.create_stored("first-shown").await;
+    let second = scene.create_stored("second-shown").await;
+    let details = scene.look_at("first-shown").await;
+    reveal(&scene, details.role("button", "Reveal")).await;
+    scene.page.role("heading", "first-shown").wait().await;
+
+    assert!(scene.page.switch_to(&scene.main).await);
+    let button = scene.look_at("second-shown").await.role("button", "Reveal");
+    reveal(&scene, button).await;
+    scene.page.role("group", "API key").wait_text(&second.value).await;
+    scene.stage.wait_window_gone("first-shown · API key").await;
+    // What ended with the first window has not ended with this one.
+    scene.page.role("button", "Copy").click().await;
+    eventually("its value is on the clipboard", async || {
+        (scene.stage.clipboard().await.as_ref() == Some(&second.value)).then_some(())
+    })
+    .await;
+    assert!(scene.page.switch_to(&scene.main).await);
+    assert_eq!(scene.page.role("alert", crate::harness::any()).count().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_closes_itself_after_half_a_minute() {
     let scene = Scene::admin().await;
     scene.create_stored("short-lived").await;

@@ -266,6 +266,13 @@ describe("keyboard", () => {
     await screen.findByText("The value of nightly-backup is not on this computer.");
   });
 
+  it("hears what a pick in the tray could not do", async () => {
+    host.emit("go", { kind: "told", title: "ci was not revoked", body: "Sign in first." });
+    const toasts = within(screen.getByRole("region", { name: "Notifications" }));
+    toasts.getByText("ci was not revoked.");
+    toasts.getByText("Sign in first.");
+  });
+
   it("is about nothing where the search hides the current key", async () => {
     const user = userEvent.setup();
     expect(app.keys?.currentKey?.name).toBe("ci-prod");

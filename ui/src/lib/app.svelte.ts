@@ -162,7 +162,7 @@ export class App {
   /** Fulfilled once the shell is heard: nothing it says after `start` is missed. */
   #hearing: Promise<unknown> = Promise.resolve();
   /** Where the tray wants the window to be before it is ready. */
-  #wanted: GoView | null = null;
+  #wanted: GoView[] = [];
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
@@ -182,8 +182,8 @@ export class App {
       else void this.enter(view.active, view.list);
       for (const held of view.held) this.openHeld(held);
       const wanted = this.#wanted;
-      this.#wanted = null;
-      if (wanted) void this.goTo(wanted);
+      this.#wanted = [];
+      for (const view of wanted) void this.goTo(view);
       void this.#settle();
     } catch (thrown) {
       this.problem = toFailure(thrown);
@@ -317,11 +317,16 @@ export class App {
   /** Goes where the tray or a notice points, in its connection. */
   async goTo(view: GoView): Promise<void> {
     if (this.phase !== "ready") {
-      this.#wanted = view;
+      this.#wanted.push(view);
       return;
     }
     if (view.kind === "settings") {
       this.go({ kind: "settings" });
+      return;
+    }
+    if (view.kind === "told") {
+      // Whoever picked it in the tray may look only later.
+      this.toasts.show({ tone: "bad", text: `${view.title}.`, detail: view.body, lasts: null });
       return;
     }
     if (view.kind === "connection") {

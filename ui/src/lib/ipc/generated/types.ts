@@ -2592,7 +2592,15 @@ uid: string, } | { "kind": "connection",
 /**
  * Its id.
  */
-connection: string, } | { "kind": "outbox" } | { "kind": "settings" };
+connection: string, } | { "kind": "outbox" } | { "kind": "settings" } | { "kind": "told", 
+/**
+ * What did not work.
+ */
+title: string, 
+/**
+ * Why, and what to do.
+ */
+body: string, };
 
 /**
  * The person a key acts as.
