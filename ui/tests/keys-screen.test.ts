@@ -269,7 +269,7 @@ describe("keyboard", () => {
   it("hears what a pick in the tray could not do", async () => {
     host.emit("go", { kind: "told", title: "ci was not revoked", body: "Sign in first." });
     const toasts = within(screen.getByRole("region", { name: "Notifications" }));
-    toasts.getByText("ci was not revoked.");
+    await toasts.findByText("ci was not revoked.");
     toasts.getByText("Sign in first.");
   });
 
@@ -447,6 +447,29 @@ describe("several connections", () => {
     );
     expect(screen.queryByRole("row", { name: /Select ci-prod / })).toBeNull();
     release();
+  });
+
+  it("leave a question and a roll with the connection that they are about", async () => {
+    await open();
+    const [first] = app.keys?.rows ?? [];
+    if (!first || !app.keys) throw new Error("no rows");
+    const of = app.keys;
+    app.keys.askRoll(first.key);
+    app.dialogs.confirm({
+      title: "Sure?",
+      lines: [],
+      action: "Yes",
+      tone: "danger",
+      onConfirm() {},
+    });
+    await screen.findByRole("alertdialog", { name: "Sure?" });
+    host.emit("go", { kind: "connection", connection: "lab" });
+    await screen.findByRole("button", { name: "Connection: lab", hidden: true });
+    const dialog = within(screen.getByRole("alertdialog", { name: "Sure?" }));
+    dialog.getByText("Connection: acme");
+    expect(app.dialogs.shown.map(({ kind }) => kind)).toEqual(["roll", "confirm"]);
+    expect(app.dialogs.shown[0]).toMatchObject({ list: of });
+    screen.getByRole("dialog", { name: "Roll API key", hidden: true });
   });
 
   it("names the connection, with its colour, in what cannot be undone", async () => {

@@ -446,7 +446,7 @@ export class App {
   }
 
   async #enter(id: string, list: KeyListView | null): Promise<void> {
-    if (id !== this.activeId) this.dialogs.closeForms();
+    if (id !== this.activeId) this.dialogs.leave(this.activeId);
     this.activeId = id;
     if (this.keys?.connection !== id) {
       this.keys = this.#keysOf(id);

@@ -1,6 +1,7 @@
 import type { Plan } from "./bulk/plan";
 import type { UndoConflict, Undoing } from "./change/undoing.svelte";
 import type { ConnectionView, HeldView, KeyView } from "./ipc";
+import type { Keys } from "./keys/keys.svelte";
 
 /** One question before something is done. */
 export interface Confirmation {
@@ -30,7 +31,8 @@ export type DialogRequest =
   | { kind: "held"; held: HeldView }
   | { kind: "edit"; key: KeyView }
   | { kind: "renew"; keys: KeyView[]; thenReactivate?: boolean }
-  | { kind: "roll"; key: KeyView }
+  /** With its own list: a roll goes on while another connection is opened behind it. */
+  | { kind: "roll"; key: KeyView; list: Keys }
   | { kind: "delete"; keys: KeyView[]; plan?: Plan }
   | { kind: "signsIn"; key: KeyView; doing: "revoke" | "delete" }
   | { kind: "signInKey"; uid?: string }
@@ -69,10 +71,29 @@ export class Dialogs {
     this.open({ kind: "confirm", ...question });
   }
 
-  /** Closes what is about keys of the open connection: another one is being opened. */
-  closeForms(): void {
-    const forms: DialogRequest["kind"][] = ["create", "edit", "renew", "delete"];
-    this.shown = this.shown.filter(({ kind }) => !forms.includes(kind));
+  /**
+   * Another connection than this one is being opened: what is about its keys closes. A question keeps
+   * its own connection, and the colour of that one.
+   */
+  leave(connection: string | null): void {
+    const forms: DialogRequest["kind"][] = [
+      "create",
+      "edit",
+      "renew",
+      "delete",
+      "signsIn",
+      "signInKey",
+      "ownKey",
+      "offboard",
+      "saveView",
+    ];
+    this.shown = this.shown
+      .filter(({ kind }) => !forms.includes(kind))
+      .map((dialog) =>
+        dialog.kind === "confirm" && dialog.connection === undefined && connection !== null
+          ? { ...dialog, connection }
+          : dialog,
+      );
   }
 
   /** Closes one dialog. */

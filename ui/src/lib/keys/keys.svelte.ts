@@ -1000,7 +1000,7 @@ export class Keys {
 
   /** Opens "Roll API key". */
   askRoll(key: KeyView): void {
-    if (this.mayRoll(key)) this.#around.dialogs.open({ kind: "roll", key });
+    if (this.mayRoll(key)) this.#around.dialogs.open({ kind: "roll", key, list: this });
   }
 
   /** A roll that is not over. */
