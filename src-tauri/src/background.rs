@@ -50,7 +50,10 @@ pub fn start<R: Runtime>(app: &AppHandle<R>) {
             changed(&app);
         })
     };
-    network::watch(Arc::clone(&pulse));
+    network::watch(Arc::clone(&pulse), {
+        let app = app.clone();
+        move || screen_locked(&app)
+    });
     app.manage(Background {
         notifier,
         teller,
@@ -61,6 +64,15 @@ pub fn start<R: Runtime>(app: &AppHandle<R>) {
     // What the tray has to say goes the same way.
     app.state::<agent::Agent>().notices_by(Box::new(Desktop(app.clone())));
     tauri::async_runtime::spawn(schedule::run(app.clone(), keys));
+}
+
+/// Nobody is at the desk: no value stays on the clipboard or in a window.
+fn screen_locked<R: Runtime>(app: &AppHandle<R>) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        crate::reveal::close(&app);
+        let _ = app.state::<crate::clipboard::Clipboard>().clear().await;
+    });
 }
 
 /// The desktop's notices, as the agent needs them.

@@ -1,18 +1,20 @@
-//! Hears of sleep and of the network, where the system says so: logind and NetworkManager on the
-//! system bus. Without them the loop still notices a jump of the clock, and asks again by itself.
+//! Hears of sleep, of a locked screen and of the network, where the system says so: logind and
+//! NetworkManager on the system bus. Without them the loop still notices a jump of the clock, and
+//! asks again by itself.
 
 use std::sync::Arc;
 
 use crate::schedule::Pulse;
 
-/// Listens for as long as the app runs.
+/// Listens for as long as the app runs. `locked` is called on a thread of its own when the screen is
+/// being locked.
 #[cfg(target_os = "linux")]
-pub(crate) fn watch(pulse: Arc<Pulse>) {
+pub(crate) fn watch(pulse: Arc<Pulse>, locked: impl Fn() + Send + 'static) {
     let listening = std::thread::Builder::new()
         .name("network".into())
         .spawn(move || {
             // A system without these is a common thing and no fault.
-            let _ = linux::listen(&pulse);
+            let _ = linux::listen(&pulse, &locked);
         })
         .map(drop);
     if listening.is_err() {
@@ -22,7 +24,7 @@ pub(crate) fn watch(pulse: Arc<Pulse>) {
 
 /// Elsewhere the jump of the clock and the pauses between tries have to do.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn watch(_pulse: Arc<Pulse>) {}
+pub(crate) fn watch(_pulse: Arc<Pulse>, _locked: impl Fn() + Send + 'static) {}
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -38,16 +40,20 @@ mod linux {
 
     const MANAGER: &str = "org.freedesktop.NetworkManager";
     const LOGIN: &str = "org.freedesktop.login1.Manager";
+    const SESSION: &str = "org.freedesktop.login1.Session";
     const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-    const RULES: [&str; 3] = [
+    const RULES: [&str; 5] = [
         "type='signal',interface='org.freedesktop.NetworkManager',member='StateChanged'",
         "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',\
          path='/org/freedesktop/NetworkManager'",
         "type='signal',interface='org.freedesktop.login1.Manager',member='PrepareForSleep'",
+        "type='signal',interface='org.freedesktop.login1.Session',member='Lock'",
+        "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',\
+         arg0='org.freedesktop.login1.Session'",
     ];
 
-    pub(super) fn listen(pulse: &Arc<Pulse>) -> zbus::Result<()> {
+    pub(super) fn listen(pulse: &Arc<Pulse>, locked: &dyn Fn()) -> zbus::Result<()> {
         let bus = Connection::system()?;
         let proxy = DBusProxy::new(&bus)?;
         for rule in RULES {
@@ -57,6 +63,7 @@ mod linux {
             match meaning(&message?) {
                 Some(Meaning::Network) => pulse.network_changed(),
                 Some(Meaning::Resumed) => pulse.resumed(),
+                Some(Meaning::Locked) => locked(),
                 None => {}
             }
         }
@@ -67,10 +74,12 @@ mod linux {
     pub(super) enum Meaning {
         Network,
         Resumed,
+        /// The screen is being locked; somebody else's on the same computer counts too.
+        Locked,
     }
 
     /// What a signal means for us. Everything the bus says is taken for a hint only: the worst it
-    /// can do is one more look at the server.
+    /// can do is one more look at the server, or a clipboard cleared early.
     pub(super) fn meaning(message: &Message) -> Option<Meaning> {
         if message.message_type() != Type::Signal {
             return None;
@@ -88,9 +97,17 @@ mod linux {
                 let (interface, changed, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) =
                     body.deserialize().ok()?;
                 let ours = ["PrimaryConnection", "ActiveConnections", "Connectivity"];
-                (interface == MANAGER && ours.iter().any(|name| changed.contains_key(name)))
-                    .then_some(Meaning::Network)
+                match interface {
+                    MANAGER if ours.iter().any(|name| changed.contains_key(name)) => {
+                        Some(Meaning::Network)
+                    }
+                    SESSION if changed.get("LockedHint") == Some(&Value::Bool(true)) => {
+                        Some(Meaning::Locked)
+                    }
+                    _ => None,
+                }
             }
+            (SESSION, "Lock") => Some(Meaning::Locked),
             (LOGIN, "PrepareForSleep") => {
                 let going: bool = body.deserialize().ok()?;
                 (!going).then_some(Meaning::Resumed)
@@ -135,6 +152,16 @@ mod tests {
         assert_eq!(properties(manager, "ActiveConnections"), Some(Meaning::Network));
         assert_eq!(properties(manager, "Devices"), None);
         assert_eq!(properties("org.example", "ActiveConnections"), None);
+        let session = "org.freedesktop.login1.Session";
+        let hint = |locked: bool| {
+            let changed = HashMap::from([("LockedHint", Value::from(locked))]);
+            let body = (session, changed, Vec::<&str>::new());
+            meaning(&signal("/x", "org.freedesktop.DBus.Properties", "PropertiesChanged", &body))
+        };
+        assert_eq!(hint(true), Some(Meaning::Locked));
+        assert_eq!(hint(false), None);
+        assert_eq!(meaning(&signal("/x", session, "Lock", &())), Some(Meaning::Locked));
+        assert_eq!(meaning(&signal("/x", session, "Unlock", &())), None);
         assert_eq!(meaning(&signal(at, manager, "StateChanged", &("no number",))), None);
     }
 }

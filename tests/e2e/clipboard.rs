@@ -46,6 +46,27 @@ async fn a_copied_value_is_counted_down_and_cleared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_locked_screen_takes_it_off_at_once() {
+    let scene = Scene::with_system_bus().await;
+    let value = copy(&scene, "locked-away").await;
+    scene.details().role("button", "Reveal").click().await;
+    scene.stage.wait_for_window("locked-away · API key").await;
+    let locked = std::time::Instant::now();
+    let signal = ["--type=signal", "/org/freedesktop/login1/session/_31"];
+    let said = scene
+        .stage
+        .command("dbus-send", &[&signal[..], &["org.freedesktop.login1.Session.Lock"]].concat())
+        .await;
+    assert!(said.status.success());
+    eventually("the value is off the clipboard", async || {
+        (scene.stage.clipboard().await.as_ref() != Some(&value)).then_some(())
+    })
+    .await;
+    scene.stage.wait_window_gone("locked-away · API key").await;
+    assert!(locked.elapsed() < Duration::from_secs(20), "sooner than by itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_else_copied_is_left_alone() {
     let mut scene = Scene::admin().await;
     scene.set_clipboard_seconds(10).await;

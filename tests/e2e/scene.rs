@@ -37,7 +37,19 @@ impl Scene {
 
     /// Anybody, anywhere.
     pub async fn of(setting: Setting, launch: Launch, who: impl Fn(&Sim) -> Account) -> Self {
-        let mut stage = Stage::set(setting).await;
+        Self::on(Stage::set(setting).await, launch, who).await
+    }
+
+    /// The admin, on a desktop whose one bus is the system's too: what logind says can be said.
+    pub async fn with_system_bus() -> Self {
+        let stage = Stage::set(Setting::default()).await;
+        let bus = stage.environment().iter().find(|(name, _)| name == "DBUS_SESSION_BUS_ADDRESS");
+        let bus = bus.map(|(_, address)| address.clone()).expect("a bus");
+        let launch = Launch::default().with("DBUS_SYSTEM_BUS_ADDRESS", &bus);
+        Self::on(stage, launch, Sim::admin).await
+    }
+
+    async fn on(mut stage: Stage, launch: Launch, who: impl Fn(&Sim) -> Account) -> Self {
         let page = stage.launch(launch).await;
         let person = who(&stage.sim);
         acts::connect(&page, &stage.sim.origin(), &person.api_key).await;
