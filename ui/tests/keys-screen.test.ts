@@ -315,6 +315,26 @@ describe("keyboard", () => {
     await waitFor(() => expect(document.documentElement.dataset.theme).toBe("dark"));
     expect(screen.queryByRole("dialog", { name: "Commands" })).toBeNull();
   });
+
+  it.each(["Keys", "Review", "Activity", "Settings"])(
+    "goes to %s from the palette",
+    async (name) => {
+      const user = userEvent.setup();
+      app.go({ kind: name === "Keys" ? "settings" : "keys" });
+      await user.keyboard("{Control>}k{/Control}");
+      const palette = within(await screen.findByRole("dialog", { name: "Commands" }));
+      await user.type(palette.getByRole("combobox", { name: "Command" }), `go to ${name}{Enter}`);
+      await waitFor(() => expect(app.route.kind).toBe(name.toLowerCase()));
+    },
+  );
+
+  it("does not lead from the palette to a review that there is none of", async () => {
+    app.review = null;
+    app.paletteOpen = true;
+    const palette = within(await screen.findByRole("dialog", { name: "Commands" }));
+    palette.getByRole("option", { name: "Go to Activity" });
+    expect(palette.queryByRole("option", { name: "Go to Review" })).toBeNull();
+  });
 });
 
 describe("refreshing", () => {
@@ -371,6 +391,18 @@ describe("states", () => {
     await waitFor(() =>
       expect(screen.queryByText("A key was made whose value nobody has.")).toBeNull(),
     );
+  });
+
+  it("creates again what was lost for the same owner", async () => {
+    await open({ lost: true });
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: "Revoke it and create again" }));
+    const dialog = within(await screen.findByRole("dialog", { name: "New API key" }));
+    const value = (role: string, name: string) =>
+      dialog.getByRole<HTMLInputElement>(role, { name }).value;
+    expect(value("textbox", "API key name")).toBe("nightly-backup");
+    expect(value("textbox", "Description")).toBe("Velero on the backup host");
+    expect(value("combobox", "User name")).toBe("Ana Ruiz");
   });
 
   it("shows a plain user the own keys and nothing of an admin's", async () => {

@@ -680,11 +680,11 @@ export class App {
   #askUndo(line: ActivityView, action: "Undo" | "Revoke"): void {
     const danger = line.act === "reactivate";
     this.dialogs.confirm({
+      connection: line.connection,
       title: danger ? `Revoke ${short(line.keyName ?? "the key")} again?` : "Undo this?",
       lines: [
         `${sentenceOf(line).join("")}, ${exact(line.at, this.#now())}`,
         ...(line.ownerName ? [`Owner: ${line.ownerName}`] : []),
-        `Connection: ${line.connectionName}`,
       ],
       action: danger ? "Revoke" : action,
       tone: danger ? "danger" : "neutral",

@@ -1,7 +1,17 @@
 import type { Plan } from "./bulk/plan";
 import type { UndoConflict, Undoing } from "./change/undoing.svelte";
-import type { ConnectionView, HeldView, KeyView } from "./ipc";
+import type {
+  ConnectionView,
+  FindingView,
+  HeldView,
+  KeyView,
+  MoveView,
+  PileUpView,
+  RuleView,
+  Severity,
+} from "./ipc";
 import type { Keys } from "./keys/keys.svelte";
+import type { Review } from "./review/review.svelte";
 
 /** One question before something is done. */
 export interface Confirmation {
@@ -45,6 +55,26 @@ export type DialogRequest =
   | { kind: "removeConnection"; connection: ConnectionView }
   | { kind: "offboard"; person: { uid: string; name: string } | null }
   | { kind: "saveView"; renames: string | null }
+  | {
+      kind: "keepFinding";
+      review: Review;
+      finding: FindingView;
+      /** It is kept, and the dialog closed. */
+      onkept: () => void;
+    }
+  | {
+      kind: "spread";
+      review: Review;
+      pile: PileUpView;
+      onspread: (moves: readonly MoveView[]) => void;
+    }
+  | { kind: "accepted"; review: Review }
+  | {
+      kind: "rules";
+      review: Review;
+      /** Saves one choice. Rejects with a `CallError`. */
+      onchange: (rule: RuleView, severity: Severity) => Promise<void>;
+    }
   | { kind: "outbox" }
   | { kind: "quit" }
   | { kind: "shortcuts" };
@@ -72,7 +102,7 @@ export class Dialogs {
   }
 
   /**
-   * Another connection than this one is being opened: what is about its keys closes. A question keeps
+   * Another connection than this one is being opened: what is about its keys or its review closes. A question keeps
    * its own connection, and the colour of that one.
    */
   leave(connection: string | null): void {
@@ -86,6 +116,10 @@ export class Dialogs {
       "ownKey",
       "offboard",
       "saveView",
+      "keepFinding",
+      "spread",
+      "accepted",
+      "rules",
     ];
     this.shown = this.shown
       .filter(({ kind }) => !forms.includes(kind))

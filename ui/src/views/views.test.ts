@@ -3,6 +3,7 @@ import userEvent, { type UserEvent } from "@testing-library/user-event";
 import axe from "axe-core";
 import { describe, expect, it, vi } from "vitest";
 import { fakeHost, NOW, type FakeHost } from "../../tests/fake-host";
+import { fakeReview } from "../../tests/fake-review";
 import AppWindow from "../App.svelte";
 // Read beforehand: the window reads it once its first screen is painted.
 import "../later";
@@ -210,6 +211,36 @@ describe("Activity", () => {
     await waitFor(() => expect(sent("undo")).toHaveLength(1));
   });
 
+  it("names the line's connection in its question, not the open one", async () => {
+    await open({ kind: "activity" });
+    const key = host.keys.find(({ mine, status }) => mine && status === "active");
+    host.answer("list_activity", () => [
+      {
+        id: 1,
+        at: NOW,
+        connection: "lab",
+        connectionName: "lab",
+        act: "reactivate",
+        state: "done",
+        keyUid: key?.uid ?? "",
+        keyName: "ci-lab",
+        ownerName: "Jane Doe",
+        detail: "",
+        changes: [],
+        canUndo: true,
+        undoes: null,
+      },
+    ]);
+    host.emit("activity-changed", { connection: "acme" });
+    await user.click(await screen.findByRole("button", { name: /^Undo/u }));
+    const question = within(
+      await screen.findByRole("alertdialog", { name: "Revoke ci-lab again?" }),
+    );
+    expect(question.getAllByText(/^Connection: /u).map((line) => line.textContent)).toEqual([
+      "Connection: lab",
+    ]);
+  });
+
   it("takes a running roll back, after a question", async () => {
     await open({ kind: "activity" });
     await waitFor(() => expect(app.keys?.list).toBeTruthy());
@@ -311,6 +342,85 @@ describe("Activity", () => {
     host.answer("list_activity", () => []);
     app.go({ kind: "activity" });
     await screen.findByText("Nothing done yet");
+  });
+});
+
+describe("Review", () => {
+  /** A review with something for each of its dialogs. */
+  async function review() {
+    await open(null);
+    host.answer("review", () => {
+      const view = fakeReview(host.keys, NOW, false, [
+        { rule: "neverEnds", uid: host.keys[9]?.uid ?? "", reason: "Known", until: NOW + 1 },
+      ]);
+      const pileUps = [{ date: view.timeline.days.at(-1)?.date ?? "", words: "6 end on one day" }];
+      return { ...view, timeline: { ...view.timeline, pileUps } };
+    });
+    await app.review?.load();
+    app.go({ kind: "review" });
+    await screen.findByRole("heading", { level: 1, name: "Review" });
+    await screen.findAllByRole("button", { name: "Keep…" });
+  }
+
+  const opening: [string, string | RegExp][] = [
+    ["Keep as it is?", "Keep…"],
+    ["Spread over two weeks", "spread them"],
+    ["Accepted until a date", /^Accepted until a date/u],
+    ["Rules of the review", "Rules"],
+  ];
+
+  it.each(opening)("lets nothing happen behind “%s”, nor lie over it", async (name, button) => {
+    await review();
+    app.toasts.show({ text: "Something was said." });
+    const opener = screen.getAllByRole("button", { name: button })[0] as HTMLElement;
+    await user.click(opener);
+    const dialog = await screen.findByRole("dialog", { name });
+    expect(app.dialogs.any).toBe(true);
+    const toasts = screen.getByRole("region", { name: "Notifications", hidden: true });
+    expect(toasts.className).toContain("top");
+    const before = host.calls.length;
+    const close = within(dialog).getByRole("button", { name: /^(Close|Cancel)$/u });
+    close.focus();
+    await user.keyboard("{Control>}2kznf,{/Control}/?");
+    expect(screen.getAllByRole("dialog", { hidden: true })).toEqual([dialog]);
+    expect([app.activeId, app.route.kind, app.paletteOpen]).toEqual(["acme", "review", false]);
+    expect(host.calls.length).toBe(before);
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    expect([app.dialogs.any, app.route.kind]).toEqual([false, "review"]);
+    await waitFor(() => expect(document.activeElement).toBe(opener));
+  });
+
+  it.each(opening)("closes “%s” when another connection is opened", async (name, button) => {
+    await review();
+    await user.click(screen.getAllByRole("button", { name: button })[0] as HTMLElement);
+    await screen.findByRole("dialog", { name });
+    host.emit("go", { kind: "connection", connection: "lab" });
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    expect([app.activeId, app.dialogs.any]).toEqual(["lab", false]);
+  });
+
+  it("keeps a finding, and goes on at its heading", async () => {
+    await review();
+    await user.click(screen.getAllByRole("button", { name: "Keep…" })[0] as HTMLElement);
+    const dialog = within(await screen.findByRole("dialog", { name: "Keep as it is?" }));
+    await user.type(dialog.getByRole("textbox", { name: "Reason" }), "Known{Enter}");
+    await screen.findByText("Kept. It comes back by itself.");
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    const heading = screen.getByRole("heading", { level: 1, name: "Review" });
+    await waitFor(() => expect(document.activeElement).toBe(heading));
+    expect(sent("accept_finding")[0]?.request).toMatchObject({ reason: "Known" });
+  });
+
+  it("saves the severity of a rule and reviews again", async () => {
+    await review();
+    await user.click(screen.getByRole("button", { name: "Rules" }));
+    const dialog = within(await screen.findByRole("dialog", { name: "Rules of the review" }));
+    const reads = sent("review").length;
+    const choice = dialog.getByRole("combobox", { name: "Severity of Owner gone" });
+    await user.selectOptions(choice, "Clean up");
+    await waitFor(() => expect(host.settings.severities).toEqual({ ownerGone: "cleanUp" }));
+    await waitFor(() => expect(sent("review")).toHaveLength(reads + 1));
   });
 });
 

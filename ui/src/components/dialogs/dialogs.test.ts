@@ -296,6 +296,43 @@ describe("the other dialogs", () => {
     expect(sent("edit_key")).toHaveLength(1);
   });
 
+  it("edit: can be tried again when the key could not be read", async () => {
+    host.fail("read_key", { code: "hostUnreachable", message: "No answer." });
+    app.dialogs.open({ kind: "edit", key: key("ci-prod") });
+    const dialog = within(await screen.findByRole("dialog", { name: "Edit API key" }));
+    await dialog.findByRole("alert");
+    await user.type(dialog.getByRole("textbox", { name: "Description" }), "!");
+    expect(dialog.getByRole("alert").textContent).toContain("No answer.");
+    const save = dialog.getByRole<HTMLButtonElement>("button", { name: "Save" });
+    expect(save.disabled).toBe(true);
+    expect(await violations()).toEqual([]);
+    host.fail("read_key", null);
+    await user.click(dialog.getByRole("button", { name: "Try again" }));
+    await waitFor(() => expect(save.disabled).toBe(false));
+    expect(dialog.queryByRole("alert")).toBeNull();
+    expect(document.activeElement).toBe(dialog.getByRole("textbox", { name: "API key name" }));
+  });
+
+  it.each<[string, "renew_key" | "edit_key" | "create_key", string]>([
+    ["renew", "renew_key", "Renew"],
+    ["edit", "edit_key", "Save"],
+    ["create", "create_key", "Generate"],
+  ])("%s: says nothing more of an end when another is chosen", async (kind, command, button) => {
+    host.fail(command, { code: "expiryBeyondPolicy", message: "Longer than the policy allows." });
+    if (kind === "renew") app.dialogs.open({ kind, keys: [key("ci-prod")] });
+    else if (kind === "edit") app.dialogs.open({ kind, key: key("ci-prod") });
+    else app.dialogs.open({ kind: "create", prefill: { name: "edge" } });
+    const dialog = within(await screen.findByRole("dialog"));
+    await user.click(dialog.getByRole("radio", { name: "60 days" }));
+    const press = dialog.getByRole<HTMLButtonElement>("button", { name: button });
+    await waitFor(() => expect(press.disabled).toBe(false));
+    await user.click(press);
+    await dialog.findByText("Longer than the policy allows.");
+    await user.click(dialog.getByRole("radio", { name: "30 days" }));
+    expect(dialog.queryByText("Longer than the policy allows.")).toBeNull();
+    await dialog.findByText(/^Ends Wed 23 Dec 2026/u);
+  });
+
   it("renew: one key, from now", async () => {
     app.dialogs.open({ kind: "renew", keys: [key("ci-prod")] });
     const dialog = within(await screen.findByRole("dialog", { name: "Renew API key" }));
@@ -405,6 +442,24 @@ describe("the other dialogs", () => {
     await waitFor(() => expect(sent("forget_found_key")).toHaveLength(1));
   });
 
+  it("found: names the connection it was found in, not the open one", async () => {
+    app.askFound();
+    const dialog = within(await screen.findByRole("dialog", { name: "Found a key?" }));
+    await user.selectOptions(dialog.getByRole("combobox", { name: "Connection" }), "lab");
+    host.answer("try_found_key", () => ({
+      found: "f",
+      host: "palette.lab.example",
+      outcome: { kind: "known", key: key("ci-prod"), works: true },
+    }));
+    await user.type(dialog.getByLabelText("Found value"), "a-value-that-turned-up{Enter}");
+    await user.click(dialog.getByRole("button", { name: /^Try it on/u }));
+    await user.click(await dialog.findByRole("button", { name: "Revoke ci-prod" }));
+    const question = within(await screen.findByRole("alertdialog", { name: "Revoke ci-prod?" }));
+    expect(question.getAllByText(/^Connection: /u).map((line) => line.textContent)).toEqual([
+      "Connection: lab",
+    ]);
+  });
+
   it("found: does not revoke the key that signs the app in", async () => {
     const guarded = { ...key("ci-prod"), flags: ["signsIn" as const] };
     host.answer("try_found_key", () => ({
@@ -417,6 +472,24 @@ describe("the other dialogs", () => {
     await user.type(dialog.getByLabelText("Found value"), "a-value-that-turned-up{Enter}");
     await user.click(dialog.getByRole("button", { name: /^Try it on/u }));
     await dialog.findByText(/signs Palette Keys in to acme/u);
+    expect(dialog.queryByRole("button", { name: /^Revoke/u })).toBeNull();
+  });
+
+  it("offboard: counts what may be revoked, and says why where that is nothing", async () => {
+    document.body.innerHTML = "";
+    const keys = fakeHost().keys.map((each) =>
+      each.ownerName === "Ana Ruiz" && each.name !== "argo-prod"
+        ? { ...each, may: { update: false, delete: false } }
+        : each,
+    );
+    await open({ keys });
+    app.askOffboard({ uid: key("argo-prod").ownerUid, name: "Ana Ruiz" });
+    const dialog = within(await screen.findByRole("dialog", { name: "Offboard a person" }));
+    await user.click(dialog.getByRole("button", { name: "Revoke 1 key" }));
+    const question = within(await screen.findByRole("alertdialog", { name: "Revoke argo-prod?" }));
+    question.getByText("4 may not be changed by you");
+    await user.click(question.getByRole("button", { name: "Revoke" }));
+    await dialog.findByText("Your role in acme does not let you change these keys.");
     expect(dialog.queryByRole("button", { name: /^Revoke/u })).toBeNull();
   });
 

@@ -128,6 +128,54 @@ describe("Roll API key", () => {
     expect((await dialog.findByRole("alert")).textContent).toContain("No key was made.");
   });
 
+  it("offers no longer life than the policy allows", async () => {
+    await waitFor(() => expect(app.policy).not.toBeNull());
+    app.policy = app.policy && { ...app.policy, longestLifeDays: 14 };
+    const dialog = await dialogFor("ci-prod");
+    const group = within(dialog.getByRole("radiogroup", { name: "Expiration date" }));
+    expect(
+      group.getAllByRole("radio").map((radio) => radio.parentElement?.textContent?.trim()),
+    ).toEqual(["7 days", "14 days", "Custom"]);
+  });
+
+  it("says at the name that the policy wants another", async () => {
+    host.fail("roll_key", { code: "nameOutsidePolicy", message: "The policy wants ci-*." });
+    const dialog = await dialogFor("ci-prod");
+    await user.click(dialog.getByRole("button", { name: "Roll" }));
+    await dialog.findByText("The policy wants ci-*.");
+    const name = dialog.getByRole("textbox", { name: "API key name" });
+    expect(name.getAttribute("aria-invalid")).toBe("true");
+    await waitFor(() => expect(document.activeElement).toBe(name));
+  });
+
+  it("says nothing more of an end when another is chosen or typed", async () => {
+    const words = "Longer than the policy allows.";
+    host.fail("roll_key", { code: "expiryBeyondPolicy", message: words });
+    const dialog = await dialogFor("ci-prod");
+    await user.click(dialog.getByRole("button", { name: "Roll" }));
+    await dialog.findByText(words);
+    await user.click(dialog.getByRole("radio", { name: "60 days" }));
+    expect(dialog.queryByText(words)).toBeNull();
+    await user.click(dialog.getByRole("radio", { name: "Custom" }));
+    await user.click(dialog.getByRole("button", { name: "Roll" }));
+    await dialog.findByText(words);
+    await user.type(dialog.getByRole("textbox", { name: "Time" }), "{Backspace}1");
+    expect(dialog.queryByText(words)).toBeNull();
+  });
+
+  it("says what is wrong with a typed end, however fast Enter comes", async () => {
+    const dialog = await dialogFor("ci-prod");
+    await user.click(dialog.getByRole("radio", { name: "Custom" }));
+    const date = dialog.getByRole<HTMLInputElement>("textbox", { name: "Date" });
+    await user.clear(date);
+    host.fail("resolve_expiry", { code: "expiryNotATime", message: "That is not a day." });
+    await userEvent.setup({ delay: null }).type(date, "soon{Enter}");
+    await dialog.findByText("That is not a day.");
+    expect(date.isConnected, "the form was there all the time").toBe(true);
+    expect(document.activeElement).toBe(date);
+    expect(sent("roll_key")).toHaveLength(0);
+  });
+
   it("says what stands in the way and goes on from there", async () => {
     const old = key("ci-prod");
     const stuck: RollView = {
@@ -202,6 +250,15 @@ describe("a running roll", () => {
     await waitFor(() => expect(sent("act_on_roll")).toHaveLength(1));
     expect(sent("act_on_roll")[0]?.request).toMatchObject({ act: { kind: "endNow" } });
     await waitFor(() => expect(listed("atlantis").status).toBe("revoked"));
+  });
+
+  it("names its own connection in the question, whichever is open by then", async () => {
+    const roll = await running();
+    await user.click(roll.getByRole("button", { name: "End now" }));
+    await screen.findByRole("alertdialog", { name: "End atlantis now?" });
+    host.emit("go", { kind: "connection", connection: "lab" });
+    await waitFor(() => expect(app.activeId).toBe("lab"));
+    within(screen.getByRole("alertdialog")).getByText("Connection: acme");
   });
 
   it("is cancelled only after a question", async () => {

@@ -80,9 +80,42 @@ describe("editing", () => {
   it("shows a key that is gone instead of fields to fill", async () => {
     host.fail("read_key", { code: "keyGone" });
     const editing = new EditKey({ keys, key: named("ci-prod"), settings }, done);
-    await vi.waitFor(() => expect(editing.generalProblem?.code).toBe("keyGone"));
+    await vi.waitFor(() => expect(editing.unread?.code).toBe("keyGone"));
     await editing.save();
     expect(sent("edit_key")).toHaveLength(0);
+  });
+
+  it("says that it could not be read until it was, whatever is typed", async () => {
+    host.fail("read_key", { code: "hostUnreachable" });
+    const editing = new EditKey({ keys, key: named("ci-prod"), settings }, done);
+    await vi.waitFor(() => expect(editing.unread?.code).toBe("hostUnreachable"));
+    editing.description = "New";
+    editing.edited();
+    expect(editing.unread?.code).toBe("hostUnreachable");
+    host.fail("read_key", null);
+    await editing.read();
+    expect([editing.unread, editing.description]).toEqual([null, "New"]);
+    await editing.save();
+    expect(sent("edit_key")[0]?.request).toMatchObject({ name: "ci-prod", description: "New" });
+  });
+
+  it("leaves alone what was typed before the key was read", async () => {
+    const stale = named("ci-prod");
+    host.keys = host.keys.map((key) =>
+      key.uid === stale.uid ? { ...key, name: "ci-main", description: "Changed since" } : key,
+    );
+    const release = host.hold("read_key");
+    const editing = new EditKey({ keys, key: stale, settings }, done);
+    editing.name = "ci-prod-2";
+    release();
+    await vi.waitFor(() => expect(editing.key).not.toBeNull());
+    expect([editing.name, editing.description]).toEqual(["ci-prod-2", "Changed since"]);
+    await editing.save();
+    const { base } = sent("edit_key")[0]?.request as EditRequest;
+    expect(base, "what it was typed over, so that core asks").toMatchObject({
+      name: "ci-prod",
+      description: "Changed since",
+    });
   });
 
   describe("when someone else changed it meanwhile", () => {
@@ -203,6 +236,18 @@ describe("renewing", () => {
     );
     expect(renewal.shortened.map(({ name }) => name)).toEqual(later.map(({ name }) => name));
     expect(later.length).toBeGreaterThan(0);
+  });
+
+  it("says nothing more of an end when another is chosen", async () => {
+    host.fail("renew_key", { code: "expiryBeyondPolicy" });
+    const renewal = new RenewKeys(
+      { keys, renewed: [named("ci-prod")], settings, thenReactivate: false },
+      done,
+    );
+    await renewal.renew();
+    expect(renewal.expiryError?.code).toBe("expiryBeyondPolicy");
+    renewal.endChosen();
+    expect(renewal.expiryError).toBeNull();
   });
 
   it("stays open with the reason when it did not work", async () => {

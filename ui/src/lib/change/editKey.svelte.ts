@@ -35,15 +35,19 @@ export class EditKey {
   theirs = $state.raw<KeyView | null>(null);
   busy = $state(false);
   problem = $state.raw<ErrorView | null>(null);
+  /** Why it could not be read; none: it was, or is being read. Nothing is saved before it was. */
+  unread = $state.raw<ErrorView | null>(null);
 
   readonly #start: EditStart;
   readonly #done: () => void;
+  /** What the person saw of each field before changing it. */
   #base = $state.raw<EditBase>({ name: "", description: "", expires: null });
   #speaks = $state(false);
 
   constructor(start: EditStart, done: () => void) {
     this.#start = start;
     this.#done = done;
+    this.#base = baseOf(start.key);
     this.name = start.key.name;
     this.description = start.key.description;
     this.expiry = new ExpiryField({
@@ -55,20 +59,28 @@ export class EditKey {
     void this.read();
   }
 
-  /** Reads the key again, so that the fields show what is true now. */
+  /**
+   * Reads the key again, so that the fields show what is true now. What was typed meanwhile stays,
+   * and so does what it was typed over: a change of somebody else's to that is asked about.
+   */
   async read(): Promise<void> {
-    this.problem = null;
+    this.unread = null;
     try {
       const key = await call("read_key", {
         connection: this.#start.keys.connection,
         uid: this.#start.key.uid,
       });
+      const was = this.#base;
+      const base = baseOf(key);
+      if (this.name === was.name) this.name = key.name;
+      else base.name = was.name;
+      if (this.description === was.description) this.description = key.description;
+      else base.description = was.description;
+      if (!this.expiry.keeps) base.expires = was.expires;
       this.key = key;
-      this.#base = baseOf(key);
-      this.name = key.name;
-      this.description = key.description;
+      this.#base = base;
     } catch (thrown) {
-      this.problem = toFailure(thrown);
+      this.unread = toFailure(thrown);
     }
   }
 

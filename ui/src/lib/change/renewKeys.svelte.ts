@@ -76,6 +76,11 @@ export class RenewKeys {
     return this.problem?.code.startsWith("expiry") ? null : this.problem;
   }
 
+  /** Another end was chosen: what was said of the last one no longer holds. */
+  endChosen(): void {
+    if (this.problem?.code.startsWith("expiry")) this.problem = null;
+  }
+
   async renew(): Promise<void> {
     if (this.busy || this.renewed.length === 0) return;
     this.busy = true;

@@ -23,6 +23,16 @@ export interface Act {
   run: () => void;
 }
 
+/** What an admin is told instead of being shown a dead button. */
+export function refusalWords(
+  app: App,
+  what: "change" | "delete" | "change or delete",
+  keys: "this key" | "these keys",
+): string {
+  const where = app.active?.identity?.organization ?? "this tenant";
+  return `Your role in ${where} does not let you ${what} ${keys}.`;
+}
+
 /** What can be done to these keys by this caller; what cannot is not in it. */
 export function actsOn(app: App, keys: readonly KeyView[]): Act[] {
   const { keys: list } = app;

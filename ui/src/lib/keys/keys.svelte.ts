@@ -658,13 +658,13 @@ export class Keys {
     });
   }
 
-  /** Every key is left out: why is said, where there is something to learn from it. */
+  /** Every key is left out: why is said, but of a single key, for which the act is not offered. */
   #sayNothingToDo(plan: Plan, doing: "revoke" | "delete"): void {
     const { dialogs } = this.#around;
     const [kept] = leftFor(plan, "signsIn");
     if (kept && plan.lines.every(({ why }) => why === "signsIn" || why === "notAllowed")) {
       dialogs.open({ kind: "signsIn", key: kept, doing });
-    } else if (plan.asked > 1 && plan.lines.some(({ why }) => why !== "notAllowed")) {
+    } else if (plan.asked > 1) {
       dialogs.open({ kind: "notice", title: `Nothing to ${doing}`, lines: [], plan });
     }
   }

@@ -718,6 +718,14 @@ describe("re-activating", () => {
 });
 
 describe("what the caller may not do", () => {
+  it("is said of several", () => {
+    const may = { update: false, delete: false };
+    keys.revoke([named("argo-prod"), named("ci-prod")].map((key) => ({ ...key, may })));
+    const dialog = dialogs.shown.at(-1);
+    expect(dialog).toMatchObject({ kind: "notice", title: "Nothing to revoke" });
+    expect(asked("revoke_key").length + asked("add_to_outbox").length).toBe(0);
+  });
+
   it("is not begun", () => {
     const key = { ...named("argo-prod"), may: { update: false, delete: false } };
     keys.revoke([key]);

@@ -111,6 +111,8 @@ export class Offboard {
   );
   /** Those that can still be used. */
   working = $derived(this.keys.filter((key) => works(key) && !this.#keys.isOut(key)));
+  /** Those of them that the caller may put out of service. */
+  revocable = $derived(this.working.filter((key) => this.#keys.mayUpdate(key)));
 
   /** Who may get keys. */
   successors = $derived.by<readonly PersonView[]>(() =>
@@ -161,7 +163,7 @@ export class Offboard {
     this.saved = null;
   }
 
-  /** Revokes every key of theirs that works, after one question. */
+  /** Revokes every key of theirs that works, after one question that names what is left out. */
   revoke(): void {
     this.saved = null;
     this.#keys.revoke(this.working);

@@ -126,6 +126,24 @@ describe("offboarding a person", () => {
     expect(offboard.saved).toContain(".html");
   });
 
+  it("offers to revoke only what the caller may, and says what is left out", () => {
+    const offboard = start();
+    const { leaver } = two(offboard);
+    offboard.choose(leaver.id);
+    const [mine, ...others] = offboard.working;
+    if (!mine || others.length === 0) throw new Error("too few keys");
+    const may = { update: false, delete: false };
+    for (const key of others) keys.put({ ...key, may });
+    expect(offboard.working).toHaveLength(1 + others.length);
+    expect(offboard.revocable.map(({ uid }) => uid)).toEqual([mine.uid]);
+    offboard.revoke();
+    const dialog = dialogs.shown.at(-1);
+    if (dialog?.kind !== "confirm") throw new Error("no question");
+    expect(dialog.plan?.lines.map(({ why }) => why)).toEqual([null, "notAllowed"]);
+    keys.put({ ...mine, may });
+    expect(offboard.revocable).toEqual([]);
+  });
+
   it("says why no report was written, and nothing when the file dialog was closed", async () => {
     const offboard = start();
     offboard.choose(two(offboard).leaver.id);

@@ -27,6 +27,7 @@ const OF_NAME: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "nameTooLong",
   "nameHasControlCharacters",
   "nameTaken",
+  "nameOutsidePolicy",
 ]);
 
 /** How a roll ended for the dialog. */
@@ -46,7 +47,7 @@ export class RollKey {
   /** Something stands in the way of a roll that was begun. */
   stuck = $state.raw<RollView | null>(null);
   result = $state.raw<RollResult | null>(null);
-  /** Names the roll once it is begun. */
+  /** Names the roll once it is begun; none again when that came to nothing. */
   opId = $state<string | null>(null);
   readonly #start: RollStart;
   readonly #handOver: (held: HeldView) => void;
@@ -100,6 +101,11 @@ export class RollKey {
   named(): void {
     this.#named = true;
     if (this.nameError) this.problem = null;
+  }
+
+  /** Another end was chosen: what was said of the last one no longer holds. */
+  endChosen(): void {
+    if (this.problem?.code.startsWith("expiry")) this.problem = null;
   }
 
   async roll(): Promise<void> {
