@@ -15,7 +15,7 @@ use palette_keys_core::{
     connection::{
         AddressRequest, AddressView, ConnectRequest, ConnectView, ConnectionRequest,
         ConnectionView, DemoRequest, EditConnectionRequest, RemovalView, SignInRequest,
-        own_key::OwnKeyRequest, signing::SignInChangeRequest,
+        check::NetworkView, own_key::OwnKeyRequest, signing::SignInChangeRequest,
     },
     found::{FoundRequest, FoundView, RevokeFoundRequest, RevokedFoundView},
     held::{FinishRequest, HeldRequest, HeldView, ValueSource},
@@ -527,6 +527,15 @@ pub async fn check_keychain(desk: State<'_, Desk>) -> Answer<KeychainView> {
     Ok(desk.keys.check_keychain().await)
 }
 
+/// Asks the server of a connection whether it answers.
+#[tauri::command]
+pub async fn check_network(
+    desk: State<'_, Desk>,
+    request: ConnectionRequest,
+) -> Answer<NetworkView> {
+    desk.keys.check_network(request).await
+}
+
 /// The one value, for the `reveal` window only.
 #[tauri::command]
 pub async fn reveal_take(shown: State<'_, reveal::Shown>) -> Answer<RevealView> {
@@ -639,6 +648,7 @@ table! {
     forget_found_key: () => (),
     save_settings: Settings => Settings,
     check_keychain: () => KeychainView,
+    check_network: ConnectionRequest => NetworkView,
     reveal_take: () => RevealView,
     reveal_copy: () => ClipboardView,
     reveal_close: () => (),

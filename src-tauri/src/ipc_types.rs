@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use palette_keys_core::{
     Failure,
-    connection::{own_key::*, signing::*, *},
+    connection::{check::*, own_key::*, signing::*, *},
     error::{ErrorCode, ErrorDetails},
     found::*,
     held::*,
@@ -47,7 +47,7 @@ fn types(config: &ts_rs::Config) -> String {
         AddressView, AddressRequest, SignIn, ConnectRequest, SignInRequest, ConnectView,
         ConnectionRequest, EditConnectionRequest, CertificateChange, RemovalView, DemoPerson, DemoRequest,
         SignInKeyView, SignInChangeRequest, SignInChange, OwnKeyRequest,
-        KeychainState, KeychainView,
+        KeychainState, KeychainView, NetworkView,
         HeldView, SavedState, ProofState, HeldRequest, Finish, FinishRequest, ValueSource,
         CopyShape, CopyRequest, Appearance, ListColumn, ListOrder, ListView, SavedView, Settings,
         Status, Flag, OwnerState, KeyView, May, KeyRequest, KeyActRequest,

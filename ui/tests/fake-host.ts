@@ -890,6 +890,12 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     policy: () => fakePolicy(),
     choose_policy: () =>
       (host.settings = { ...host.settings, policyPath: "/home/jane/policy.toml" }),
+    check_network: ({ connection }) => ({
+      connection,
+      host: "palette.acme.example",
+      answeredIn: 84,
+      problem: null,
+    }),
     check_keychain: () => ({ ...keychain, state: "ready", advice: null }),
     reveal_take: () => ({
       name: "ci-prod",

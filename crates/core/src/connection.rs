@@ -1,5 +1,6 @@
 //! Connections: a Palette host, a credential for it, a name and a colour.
 
+pub mod check;
 pub mod connect;
 pub mod demo;
 pub mod edit;

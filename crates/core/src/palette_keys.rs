@@ -6,8 +6,9 @@ use crate::{
     clock::Clock,
     connection::{
         AddressRequest, AddressView, ConnectRequest, ConnectView, ConnectionRequest,
-        ConnectionView, DemoRequest, EditConnectionRequest, RemovalView, SignInRequest, connect,
-        demo, edit,
+        ConnectionView, DemoRequest, EditConnectionRequest, RemovalView, SignInRequest,
+        check::{self, NetworkView},
+        connect, demo, edit,
         live::{Live, key_uid},
         own_key::{self, OwnKeyRequest},
         remove, select, sign_in,
@@ -500,6 +501,12 @@ impl PaletteKeys {
             demo::open(&inner.ports, &inner.connections, &origin, api_key).await
         })
         .await
+    }
+
+    /// Asks the server of a connection, without a credential, whether it answers and how fast.
+    pub async fn check_network(&self, request: ConnectionRequest) -> Result<NetworkView, Failure> {
+        let live = self.inner.connections.get(&request.connection)?;
+        Ok(check::check(&self.inner.ports, &live).await)
     }
 
     /// Opens a connection; where it stands is in the view.

@@ -453,6 +453,22 @@ describe("Settings", () => {
     expect(await violations()).toEqual([]);
   });
 
+  it("tries the way to the server, when it is opened and when asked", async () => {
+    await open({ kind: "settings" });
+    const line = await screen.findByRole("status", { name: "Network" });
+    await within(line).findByText("api.spectrocloud.com answers");
+    within(line).getByText(/^It took 84 ms just now/);
+    const message = "api.spectrocloud.com could not be found. Check the network.";
+    host.fail("check_network", { code: "hostUnknown", message });
+    await user.click(within(line).getByRole("button", { name: "Check again" }));
+    await within(line).findByText("api.spectrocloud.com does not answer");
+    within(line).getByText(message);
+    host.fail("check_network", null);
+    await user.click(within(line).getByRole("button", { name: "Check again" }));
+    await within(line).findByText("api.spectrocloud.com answers");
+    expect(sent("check_network")).toHaveLength(3);
+  });
+
   it("says in place what is not allowed", async () => {
     await open({ kind: "settings" });
     const seconds = await screen.findByRole("textbox", { name: "Clear a copied key after" });

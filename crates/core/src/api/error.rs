@@ -177,6 +177,11 @@ impl ApiError {
         }
     }
 
+    /// True when it is Palette's own answer to somebody without a credential: the way there works.
+    pub(crate) fn comes_from_palette(&self) -> bool {
+        self.needs_sign_in() || matches!(self, Self::Forbidden(_) | Self::RateLimited(..))
+    }
+
     /// True when the server could not be asked at all just now: what is remembered still counts.
     pub fn is_offline(&self) -> bool {
         match self {

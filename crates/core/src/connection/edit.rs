@@ -137,10 +137,7 @@ async fn tried(
         client.is_there().await
     };
     match answer {
-        Err(error)
-            if !(error.needs_sign_in()
-                || matches!(error, ApiError::Forbidden(_) | ApiError::RateLimited(..))) =>
-        {
+        Err(error) if !error.comes_from_palette() => {
             Err(EditConnectionError::NotReached(error.failure()))
         }
         answer => Ok(NewWay { client, answer }),

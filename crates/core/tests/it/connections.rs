@@ -403,6 +403,29 @@ async fn settings_are_checked_and_the_keychain_is_tried() {
 }
 
 #[tokio::test]
+async fn the_way_to_the_server_is_tried_without_a_credential() {
+    let desk = Desk::admin().await;
+    desk.sim.clear_requests();
+    let view = desk.keys.check_network(the(&desk)).await.unwrap();
+    assert_eq!(Some(view.host.as_str()), desk.sim.origin().strip_prefix("http://"));
+    assert!(view.answered_in.is_some(), "{view:?}");
+    assert_eq!(view.problem, None);
+    let asked = desk.sim.requests();
+    assert_eq!(asked.len(), 1);
+    assert!(asked.iter().all(|request| request.header("ApiKey").is_none()), "nobody asks");
+
+    desk.sim.set_fault(Matcher::any(), Fault::ResetBeforeHandling, None);
+    let view = desk.keys.check_network(the(&desk)).await.unwrap();
+    assert_eq!(view.answered_in, None);
+    let problem = view.problem.expect("what is in the way");
+    assert!(problem.message.contains(&view.host), "{}", problem.message);
+
+    let gone = ConnectionRequest { connection: "none".into() };
+    let unknown = desk.keys.check_network(gone).await.unwrap_err();
+    assert_eq!(unknown.code, ErrorCode::ConnectionUnknown);
+}
+
+#[tokio::test]
 async fn a_keychain_that_went_away_does_not_keep_a_person_out() {
     let mut desk = Desk::admin().await;
     let account = desk.sim.admin();

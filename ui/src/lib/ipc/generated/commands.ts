@@ -43,6 +43,7 @@ import type {
   KeychainView,
   KeysChangedView,
   ListRequest,
+  NetworkView,
   OffboardReportRequest,
   OutboxAddRequest,
   OutboxEndView,
@@ -147,6 +148,7 @@ export interface Commands {
   forget_found_key: { request: null; view: null };
   save_settings: { request: Settings; view: Settings };
   check_keychain: { request: null; view: KeychainView };
+  check_network: { request: ConnectionRequest; view: NetworkView };
   reveal_take: { request: null; view: RevealView };
   reveal_copy: { request: null; view: ClipboardView };
   reveal_close: { request: null; view: null };

@@ -486,6 +486,27 @@ name: string,
 advice: string | null, };
 
 /**
+ * How a server was just now.
+ */
+export type NetworkView = { 
+/**
+ * Id of the connection.
+ */
+connection: string, 
+/**
+ * Host and port of its server.
+ */
+host: string, 
+/**
+ * Milliseconds from the request to its answer; none: there was none.
+ */
+answeredIn: number | null, 
+/**
+ * What is in the way.
+ */
+problem: ErrorView | null, };
+
+/**
  * A held value as the window sees it: everything but the value.
  */
 export type HeldView = { 
