@@ -150,12 +150,13 @@ async fn take_back(ports: &Arc<Ports>, live: &Arc<Live>, roll: RollRecord) -> Re
 }
 
 /// A roll that is not over knows which key signed in before: also one that went on after a crash.
+/// A key that a person made is not among them, whatever signs in by now.
 fn remember_past(ports: &Ports, live: &Live) {
     let record = live.record();
     let rolls = ports.store.rolls(Some(&record.id)).unwrap_or_default();
     let new: Vec<KeyUid> = rolls
         .into_iter()
-        .filter(|roll| roll.purpose == RollPurpose::SignIn && roll.swapped && record.sign_in.own)
+        .filter(|roll| roll.purpose == RollPurpose::SignIn && roll.swapped && roll.old_is_own)
         .map(|roll| roll.old.uid)
         .filter(|uid| !record.sign_in.past.contains(uid))
         .collect();

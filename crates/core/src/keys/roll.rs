@@ -472,6 +472,7 @@ pub(crate) async fn start(
         connection: live.id(),
         purpose,
         mine: seen.mine,
+        old_is_own: purpose == RollPurpose::SignIn && live.record().sign_in.own,
         new_name: request.name.trim().to_owned(),
         new_uid: None,
         grace: request.grace,

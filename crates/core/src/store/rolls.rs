@@ -29,6 +29,10 @@ pub struct RollRecord {
     pub old: ApiKey,
     /// The caller owns it.
     pub mine: bool,
+    /// This app made the old key for its own sign-in, so it may be deleted once it has ended. One
+    /// that a person made is never deleted by itself.
+    #[serde(default)]
+    pub old_is_own: bool,
     /// The name asked for the new key.
     pub new_name: String,
     /// The new key, once it was found in a fresh list.
@@ -207,4 +211,41 @@ pub(super) fn read_all(connection: &Connection) -> Result<Vec<RollRecord>, Store
 
 fn both(row: &Row<'_>) -> rusqlite::Result<(String, i64)> {
     Ok((row.get(0)?, row.get(1)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_roll_that_an_earlier_version_wrote_is_read_and_its_old_key_counts_as_a_persons() {
+        let old = crate::keys::tests::key("k1", "jane");
+        let roll = RollRecord {
+            roll: "r1".into(),
+            connection: "c1".into(),
+            purpose: RollPurpose::SignIn,
+            mine: true,
+            old_is_own: true,
+            new_name: "new".into(),
+            new_uid: None,
+            grace: Grace::Day,
+            asked_at: Timestamp::UNIX_EPOCH,
+            step: RollStep::Rolling,
+            target: old.expires,
+            proved: true,
+            credential_before: None,
+            signing_before: None,
+            swapped: true,
+            revocation_asked: false,
+            problem: None,
+            line: None,
+            old,
+        };
+        let mut text = serde_json::to_value(&roll).unwrap();
+        for new in ["oldIsOwn"] {
+            assert!(text.as_object_mut().unwrap().remove(new).is_some(), "{new}");
+        }
+        let read: RollRecord = serde_json::from_value(text).unwrap();
+        assert_eq!(read, RollRecord { old_is_own: false, ..roll });
+    }
 }

@@ -8,6 +8,7 @@ use palette_keys_core::connection::own_key::OwnKeyRequest;
 use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest, SignInKeyView};
 use palette_keys_core::connection::{ConnectRequest, ConnectionState, SignIn};
 use palette_keys_core::keychain::KeychainState;
+use palette_keys_core::keys::roll::{RollAct, RollActRequest};
 use palette_sim::{Fault, KeyTruth, Matcher, Seed};
 
 const DAY: i64 = 86_400;
@@ -85,6 +86,7 @@ async fn a_key_of_a_person_is_renewed_only_where_they_agreed() {
         let mut desk = Desk::on(sim(Seed::Empty).await);
         let account = desk.sim.admin();
         desk.sign_in(&account).await;
+        let start = desk.sim.now().as_second();
         desk.sim.edit_key_directly(&account.api_key_uid, |key| {
             key.expiry = key.created.checked_add(SignedDuration::from_hours(24 * 90)).ok();
         });
@@ -94,10 +96,56 @@ async fn a_key_of_a_person_is_renewed_only_where_they_agreed() {
             let (connection, change) = (desk.connection.clone(), SignInChange::Renew { on: true });
             desk.keys.change_sign_in(SignInChangeRequest { connection, change }).unwrap();
         }
-        at(&desk, end.as_second() - desk.sim.now().as_second() - DAY);
+        at(&desk, end.as_second() - start - DAY);
         refresh(&desk.keys).await;
         let renewed = credential(&desk).await.uid != account.api_key_uid;
         assert_eq!(renewed, agreed);
+        // What a person made may be in use elsewhere: it ends, and is never deleted by itself.
+        for later in [900, 25 * 3_600, 26 * 3_600] {
+            at(&desk, end.as_second() - start - DAY + later);
+            refresh(&desk.keys).await;
+            refresh(&desk.keys).await;
+            desk.drained().await;
+            let kept = desk.sim.key(&account.api_key_uid);
+            assert!(kept.is_some_and(|key| key.active), "{later} s later, agreed: {agreed}");
+        }
+        assert_eq!(desk.sent("DELETE", "/v1/apiKeys"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_a_person_is_theirs_again_once_its_renewal_is_cancelled() {
+    let mut desk = Desk::on(sim(Seed::Empty).await);
+    let account = desk.sim.admin();
+    desk.sign_in(&account).await;
+    let start = desk.sim.now().as_second();
+    desk.sim.edit_key_directly(&account.api_key_uid, |key| {
+        key.expiry = key.created.checked_add(SignedDuration::from_hours(24 * 90)).ok();
+    });
+    desk.list(true).await;
+    let end = desk.sim.key(&account.api_key_uid).unwrap().expiry.unwrap().as_second();
+    let (connection, change) = (desk.connection.clone(), SignInChange::Renew { on: true });
+    desk.keys.change_sign_in(SignInChangeRequest { connection, change }).unwrap();
+    at(&desk, end - start - 10 * DAY);
+    refresh(&desk.keys).await;
+    assert!(sign_in(&desk).await.own, "the new key is our own");
+    let roll = desk.list(false).await.rolls.remove(0).roll;
+    let cancel = RollActRequest { op_id: op(), roll, act: RollAct::Cancel };
+    assert_eq!(desk.keys.act_on_roll(cancel).await.unwrap().roll, None);
+    let view = sign_in(&desk).await;
+    assert_eq!(view.uid.as_deref(), Some(&*account.api_key_uid));
+    assert!(!view.own && view.renews, "{view:?}");
+
+    // Renewed again, it still is no key of ours.
+    at(&desk, end - start - 9 * DAY);
+    refresh(&desk.keys).await;
+    assert_ne!(credential(&desk).await.uid, account.api_key_uid);
+    for later in [900, 25 * 3_600, 26 * 3_600] {
+        at(&desk, end - start - 9 * DAY + later);
+        refresh(&desk.keys).await;
+        refresh(&desk.keys).await;
+        desk.drained().await;
+        assert!(desk.sim.key(&account.api_key_uid).is_some(), "{later} s later");
     }
 }
 

@@ -166,6 +166,9 @@ pub(super) async fn swap_back(drive: &mut Drive<'_>) -> Result<(), Failure> {
     let mut record = live.record();
     record.credential_key = before;
     record.signing_key_uid.clone_from(&drive.roll.signing_before);
+    // It is what it was before the roll: a key of the app's own, or one that a person made.
+    record.sign_in.own = drive.roll.old_is_own;
+    record.sign_in.past.retain(|past| *past != drive.roll.old.uid);
     let mut roll = drive.roll.clone();
     roll.swapped = false;
     roll.step = RollStep::Cancelling;
@@ -178,6 +181,7 @@ pub(super) async fn swap_back(drive: &mut Drive<'_>) -> Result<(), Failure> {
     live.change_record(|known| {
         known.credential_key.clone_from(&record.credential_key);
         known.signing_key_uid.clone_from(&record.signing_key_uid);
+        known.sign_in.clone_from(&record.sign_in);
     });
     client.sign_in(Credential::ApiKey(value));
     drive.roll = roll;
