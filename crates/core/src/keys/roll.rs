@@ -479,6 +479,7 @@ pub(crate) async fn start(
         asked_at: client.server_now(),
         step: RollStep::Asked,
         target: None,
+        other_target: None,
         proved: false,
         credential_before: None,
         signing_before: None,

@@ -47,6 +47,10 @@ pub struct RollRecord {
     /// The end that was asked of the server for the old key; none: none was.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::optional")]
     pub target: Option<Timestamp>,
+    /// The other end that may be ours: an "Extend grace" has one before it and one after it, and
+    /// until its answer is known the server may have either. None: `target` alone.
+    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    pub other_target: Option<Timestamp>,
     /// The new value was proved to work.
     pub proved: bool,
     /// Which stored value was the connection's credential before the swap, by its key's uid; none:
@@ -232,6 +236,7 @@ mod tests {
             asked_at: Timestamp::UNIX_EPOCH,
             step: RollStep::Rolling,
             target: old.expires,
+            other_target: old.expires,
             proved: true,
             credential_before: None,
             signing_before: None,
@@ -242,10 +247,10 @@ mod tests {
             old,
         };
         let mut text = serde_json::to_value(&roll).unwrap();
-        for new in ["oldIsOwn"] {
+        for new in ["oldIsOwn", "otherTarget"] {
             assert!(text.as_object_mut().unwrap().remove(new).is_some(), "{new}");
         }
         let read: RollRecord = serde_json::from_value(text).unwrap();
-        assert_eq!(read, RollRecord { old_is_own: false, ..roll });
+        assert_eq!(read, RollRecord { old_is_own: false, other_target: None, ..roll });
     }
 }

@@ -338,6 +338,91 @@ async fn a_running_roll_is_extended_within_the_old_keys_own_end() {
     assert!(works(&desk, &old.uid));
 }
 
+/// Whatever an "Extend grace" came to, a cancelled roll leaves the old key as it was.
+async fn cancelled_as_it_was(desk: &Desk, id: &str, old: &KeyTruth, what: &str) {
+    desk.list(true).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let running = rolls(desk).await.remove(0);
+    assert_eq!(running.problem, None, "{what}: nobody else moved the end");
+    assert_eq!(running.old_ends, ms(truth(desk, &old.uid).expiry), "{what}: what is shown is so");
+    assert_eq!(act(desk, id, RollAct::Cancel).await.unwrap().roll, None, "{what}");
+    let now = truth(desk, &old.uid);
+    assert_eq!(KeyTruth { modified: old.modified, ..now }, *old, "{what}: its own end again");
+    assert!(!desk.sim.key_named(NEXT).unwrap().active, "{what}");
+}
+
+#[tokio::test]
+async fn an_extension_whose_answer_is_lost_is_ours_whether_it_was_done_or_not() {
+    for (what, done, readable) in [
+        ("not done", false, true),
+        ("not done, not read", false, false),
+        ("done, not read", true, false),
+    ] {
+        let (desk, old) = admin().await;
+        let id = roll(&desk, &old.uid, Grace::Hour).await.unwrap().unwrap().roll;
+        let before = truth(&desk, &old.uid).expiry;
+        let on = |method| Matcher::on(method, &format!("/v1/apiKeys/{}", old.uid));
+        // One that hangs leaves the time to break the reading too.
+        let lost = match (done, readable) {
+            (_, true) => Fault::ResetBeforeHandling,
+            (true, false) => Fault::HangAfterHandling,
+            (false, false) => Fault::HangBeforeHandling,
+        };
+        desk.sim.set_fault(on("PUT"), lost, None);
+        let extend = {
+            let (keys, roll) = (desk.keys.clone(), id.clone());
+            let extend = RollAct::Extend { grace: Grace::Week };
+            let request = RollActRequest { op_id: op(), roll, act: extend };
+            tokio::spawn(async move { keys.act_on_roll(request).await })
+        };
+        if !readable {
+            let puts = || desk.sent("PUT", &format!("/v1/apiKeys/{}", old.uid));
+            let so_far = puts();
+            until("it is sent", async || puts() > so_far).await;
+            desk.sim.set_fault(on("GET"), Fault::error(503, "Unavailable", "later"), None);
+        }
+        let failure = extend.await.unwrap().unwrap_err();
+        assert_eq!(failure.code, ErrorCode::OutcomeUnknown, "{what}: {}", failure.message);
+        desk.sim.clear_faults();
+        assert_eq!(truth(&desk, &old.uid).expiry != before, done, "{what}");
+        cancelled_as_it_was(&desk, &id, &old, what).await;
+    }
+}
+
+#[tokio::test]
+async fn an_extension_that_a_crash_cut_off_is_ours_whether_it_was_done_or_not() {
+    let (mut done, mut not_done) = (0, 0);
+    for at in 1..12 {
+        let (mut desk, old) = admin().await;
+        let id = roll(&desk, &old.uid, Grace::Hour).await.unwrap().unwrap().roll;
+        let before = truth(&desk, &old.uid).expiry;
+        desk.sim.clear_requests();
+        desk.sim.set_fault(Matcher::any(), Fault::DelayMs(12), None);
+        let extend = RollAct::Extend { grace: Grace::Week };
+        let request = RollActRequest { op_id: op(), roll: id.clone(), act: extend };
+        let keys = desk.keys.clone();
+        let call = tokio::spawn(async move { keys.act_on_roll(request).await });
+        while desk.sim.requests().len() < at && !call.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let ended = call.is_finished();
+        call.abort();
+        let _ = call.await;
+        if ended {
+            break;
+        }
+        desk.crash();
+        desk.sim.clear_faults();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        match truth(&desk, &old.uid).expiry == before {
+            true => not_done += 1,
+            false => done += 1,
+        }
+        cancelled_as_it_was(&desk, &id, &old, &format!("request {at}")).await;
+    }
+    assert!(done > 0 && not_done > 1, "done {done}, not done {not_done}");
+}
+
 #[tokio::test]
 async fn a_running_roll_is_ended_now() {
     let (desk, old) = admin().await;

@@ -79,7 +79,7 @@ pub(super) async fn restore(drive: &mut Drive<'_>) -> Result<Next, Failure> {
     };
     let before = drive.roll.old.expires;
     // What somebody else set meanwhile stays as they set it.
-    let ours = same(old.expires, drive.roll.target);
+    let ours = drive.roll.is_ours(old.expires);
     if ours && !same(old.expires, before) {
         let change = KeyChange {
             name: old.name.clone(),

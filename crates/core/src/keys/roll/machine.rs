@@ -134,6 +134,21 @@ pub(super) fn same(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
     one.map(Timestamp::as_millisecond) == other.map(Timestamp::as_millisecond)
 }
 
+impl RollRecord {
+    /// Whether this is an end that this roll gave the old key, and not somebody else.
+    pub(super) fn is_ours(&self, end: Option<Timestamp>) -> bool {
+        same(end, self.target) || (self.other_target.is_some() && same(end, self.other_target))
+    }
+
+    /// The server has this end: of the two that may be ours it is the one that counts. The other
+    /// one may still arrive.
+    pub(super) fn has_end(&mut self, end: Option<Timestamp>) {
+        if !same(end, self.target) && self.is_ours(end) {
+            std::mem::swap(&mut self.target, &mut self.other_target);
+        }
+    }
+}
+
 fn both(roll: &RollRecord) -> String {
     let uid = roll.new_uid.as_ref().map(|uid| format!(" ({uid})")).unwrap_or_default();
     format!(
@@ -641,12 +656,15 @@ impl Drive<'_> {
                 }
             }
         }
-        if !known(&self.roll.old.uid).is_some_and(|old| same(old.expires, self.roll.target)) {
+        let listed = known(&self.roll.old.uid).map(|old| old.expires);
+        let shown = if let Some(end) = listed.filter(|end| self.roll.is_ours(*end)) {
+            end
+        } else {
             // A list of before a crash may not know of the end; the key itself does.
             let client = live.signed_in(ports).await?;
             match self.old_now(&client).await? {
                 Err(next) => return Ok(next),
-                Ok(old) if !same(old.expires, self.roll.target) => {
+                Ok(old) if !self.roll.is_ours(old.expires) => {
                     return Err(Failure::new(
                         ErrorCode::RollEndChanged,
                         format!(
@@ -659,14 +677,15 @@ impl Drive<'_> {
                         ),
                     ));
                 }
-                Ok(_) => {}
+                Ok(old) => old.expires,
             }
-        }
+        };
         let in_service = match known(&self.new_uid()?) {
             Some(new) if new.active => true,
             // A list that was on its way may not have it.
             _ => self.new_is_there(&live.signed_in(ports).await?).await?,
         };
+        self.roll.has_end(shown);
         match in_service {
             true => Ok(Next::Wait),
             // The old one is the only key that works: it gets its end back.
@@ -735,8 +754,11 @@ pub(super) async fn extend(
             old.name
         )));
     }
-    let before = roll.target;
-    let mut roll = RollRecord { target: Some(target), ..roll };
+    let before = roll.clone();
+    // Either is ours until the answer is known, also after the end of the app. What somebody else
+    // set meanwhile is not.
+    let other_target = if roll.is_ours(old.expires) { old.expires } else { roll.target };
+    let mut roll = RollRecord { target: Some(target), other_target, ..roll };
     ports.store.update_roll(&roll).map_err(|error| error.failure())?;
     let change = KeyChange {
         name: old.name.clone(),
@@ -746,15 +768,18 @@ pub(super) async fn extend(
     let moved = edit::apply(ports, live, &client, &old, &change, Act::RollEnd).await;
     if let Err(error) = moved {
         let failure = Failure::from(error);
-        // Not known: whichever of the two the next read shows is ours.
-        if failure.code != ErrorCode::OutcomeUnknown {
-            roll.target = before;
-            ports.store.update_roll(&roll).map_err(|error| error.failure())?;
+        if failure.code == ErrorCode::OutcomeUnknown {
+            // The last read counts for what is shown; the change may still arrive.
+            roll.has_end(live.known_key(ports, &old.uid).and_then(|key| key.expires));
+        } else {
+            roll = before;
         }
+        ports.store.update_roll(&roll).map_err(|error| error.failure())?;
         live.tell_changed(ports);
         return Err(failure.into());
     }
     roll.problem = None;
+    roll.other_target = None;
     ports.store.update_roll(&roll).map_err(|error| error.failure())?;
     let words = format!(
         "{} is in its place; the old key ends {}",
