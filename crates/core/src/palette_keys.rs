@@ -22,7 +22,7 @@ use crate::{
         activity::{self, Act, ActivityRequest, ActivityView},
         audits::{self, AuditsRequest, AuditsView},
         bulk::{self, BulkRequest, BulkRunView, BulkStopRequest, BulkView},
-        create::{self, CreateRequest, CreateView, SettleRequest, SettleView},
+        create::{self, CreateRequest, CreateView, SettleRequest, SettleView, Wording},
         delete::{self, DeleteRequest, DeleteView},
         details::{self, KeyDetailsView},
         edit as edit_key,
@@ -622,7 +622,7 @@ impl PaletteKeys {
         self.once(
             |once| &once.creations,
             &op_id,
-            |inner| async move { Ok(create::create(&inner.ports, &live, &request).await?) },
+            |inner| async move { Ok(create::create(&inner.ports, &live, &request, Wording::Theirs).await?) },
         )
         .await
     }

@@ -19,7 +19,7 @@ use crate::{
     keys::{
         KeyUid,
         activity::Act,
-        create::{self, CreateRequest, CreateView},
+        create::{self, CreateRequest, CreateView, Wording},
         expiry::ExpiryChoice,
         name::checked_name,
     },
@@ -32,6 +32,11 @@ use ts_rs::TS;
 
 /// Life of a key that the app makes for its own sign-in, in days (product.md section 3).
 pub(crate) const LIFE_DAYS: u32 = 30;
+
+/// When such a key ends: sooner where the policy or the settings allow no [`LIFE_DAYS`].
+pub(crate) fn expiry(ports: &Ports) -> ExpiryChoice {
+    ExpiryChoice::Days { days: ports.longest_life().map_or(LIFE_DAYS, |days| days.min(LIFE_DAYS)) }
+}
 
 /// Names that are tried: "palette-keys on lark", "palette-keys on lark 2", …
 const NAMES: u32 = 20;
@@ -108,14 +113,13 @@ pub(crate) async fn make(
     if let Some(uid) = made_before(ports, live) {
         return swap(ports, live, &uid).await;
     }
-    let longest = ports.settings().longest_life_days.unwrap_or(LIFE_DAYS);
     let mut request = CreateRequest {
         op_id: op_id.to_owned(),
         connection: live.id(),
         name: String::new(),
         description: "Signs Palette Keys in on this computer".to_owned(),
         owner_uid: None,
-        expiry: ExpiryChoice::Days { days: LIFE_DAYS.min(longest) },
+        expiry: expiry(ports),
         save_to_keychain: true,
     };
     for number in 1..=NAMES {
@@ -123,7 +127,7 @@ pub(crate) async fn make(
         signing::remember(ports, live, |record| {
             record.sign_in.making = Some(request.name.clone());
         })?;
-        match create::create(ports, live, &request).await.map_err(Failure::from) {
+        match create::create(ports, live, &request, Wording::Ours).await.map_err(Failure::from) {
             Ok(view) => return made(ports, live, view).await,
             // Another computer of this name, or an earlier life of this one.
             Err(failure) if failure.code == ErrorCode::NameTaken && number < NAMES => {}

@@ -8,7 +8,7 @@
 use super::{
     ConnectionState, SignInMethod,
     live::Live,
-    own_key::LIFE_DAYS,
+    own_key::{self, LIFE_DAYS},
     signing::{self, RenewalFailed},
 };
 use crate::{
@@ -19,7 +19,6 @@ use crate::{
         ApiKey, KeyRequest, KeyUid,
         activity::Act,
         created_of,
-        expiry::ExpiryChoice,
         roll::{self, Grace, RollAct, RollActRequest, RollPurpose, RollRequest},
     },
     outbox::OutboxAction,
@@ -243,13 +242,12 @@ fn going(ports: &Ports, live: &Live, uid: &KeyUid) -> Option<RollRecord> {
 
 async fn begin(ports: &Arc<Ports>, live: &Arc<Live>, key: &ApiKey) -> Result<(), Failure> {
     let asked = KeyRequest { connection: live.id(), uid: key.uid.as_str().to_owned() };
-    let longest = ports.settings().longest_life_days.unwrap_or(LIFE_DAYS);
     let request = RollRequest {
         op_id: uuid::Uuid::new_v4().to_string(),
         connection: live.id(),
         uid: asked.uid.clone(),
         name: roll::offer(ports, live, &asked).map_err(Failure::from)?.name,
-        expiry: ExpiryChoice::Days { days: LIFE_DAYS.min(longest) },
+        expiry: own_key::expiry(ports),
         grace: Grace::Day,
     };
     send(ports, live, &request).await
@@ -257,13 +255,12 @@ async fn begin(ports: &Arc<Ports>, live: &Arc<Live>, key: &ApiKey) -> Result<(),
 
 /// A roll that something stood in the way of is asked for again under its own name.
 async fn go_on(ports: &Arc<Ports>, live: &Arc<Live>, roll: RollRecord) -> Result<(), Failure> {
-    let longest = ports.settings().longest_life_days.unwrap_or(LIFE_DAYS);
     let request = RollRequest {
         op_id: roll.roll,
         connection: roll.connection,
         uid: roll.old.uid.as_str().to_owned(),
         name: roll.new_name,
-        expiry: ExpiryChoice::Days { days: LIFE_DAYS.min(longest) },
+        expiry: own_key::expiry(ports),
         grace: roll.grace,
     };
     send(ports, live, &request).await

@@ -35,7 +35,7 @@ mod machine;
 use super::{
     ApiKey, KeyRequest, KeyUid,
     activity::{Act, ActState},
-    create::{self, CreateError, CreateRequest, CreateView},
+    create::{self, CreateError, CreateRequest, CreateView, Wording},
     edit::{EditError, read_for_change},
     expiry::{ExpiryChoice, local_text},
     list::keys_of,
@@ -430,7 +430,7 @@ fn signs_in(ports: &Ports, live: &Live, uid: &KeyUid) -> bool {
 /// way, which is in the view. An error means that no key was made and nothing was changed, except
 /// for [`RollError::NotMade`] with an outcome that is not known, which is a view too.
 ///
-/// `purpose` none: found out from the connection's record.
+/// `purpose` none: a person asks, and what the key is for is found out from the connection's record.
 pub(crate) async fn start(
     ports: &Arc<Ports>,
     live: &Arc<Live>,
@@ -463,6 +463,7 @@ pub(crate) async fn start(
     if !seen.mine && !me.may_create_for_others {
         return Err(RollError::Forbidden("make keys for other people"));
     }
+    let wording = if purpose.is_some() { Wording::Ours } else { Wording::Theirs };
     let purpose = purpose.unwrap_or_else(|| match signs_in(ports, live, &uid) {
         true => RollPurpose::SignIn,
         false => RollPurpose::Ordinary,
@@ -507,7 +508,7 @@ pub(crate) async fn start(
         expiry: request.expiry.clone(),
         save_to_keychain: roll.mine,
     };
-    let created = create::create(ports, live, &creation).await;
+    let created = create::create(ports, live, &creation, wording).await;
     // The creation wrote which key it is.
     if let Ok(Some(written)) = ports.store.roll(&roll.roll) {
         roll = written;

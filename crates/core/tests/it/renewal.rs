@@ -2,20 +2,24 @@
 
 use crate::desk::{Desk, op, sim};
 use jiff::SignedDuration;
-use palette_keys_core::Secret;
+use palette_keys_core::{ErrorCode, Secret};
 use palette_keys_core::background::refresh;
 use palette_keys_core::connection::own_key::OwnKeyRequest;
 use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest, SignInKeyView};
 use palette_keys_core::connection::{ConnectRequest, ConnectionState, SignIn};
 use palette_keys_core::keychain::KeychainState;
-use palette_keys_core::keys::roll::{RollAct, RollActRequest};
+use palette_keys_core::keys::expiry::ExpiryChoice;
+use palette_keys_core::keys::roll::{Grace, RollAct, RollActRequest, RollRequest};
 use palette_sim::{Fault, KeyTruth, Matcher, Seed};
 
 const DAY: i64 = 86_400;
 
 /// Signed in with a key that the app made for itself after a password.
 async fn own() -> Desk {
-    let mut desk = Desk::on(sim(Seed::Empty).await);
+    own_on(Desk::on(sim(Seed::Empty).await)).await
+}
+
+async fn own_on(mut desk: Desk) -> Desk {
     let account = desk.sim.admin();
     let password = SignIn::Password {
         email: account.email.clone(),
@@ -28,6 +32,16 @@ async fn own() -> Desk {
     desk.keys.make_own_key(request, "heron").await.unwrap();
     desk
 }
+
+fn obey(desk: &Desk, policy: &str) {
+    let file = desk.folder().join("policy.toml");
+    std::fs::write(&file, policy).unwrap();
+    desk.keys.use_policy(&file).unwrap();
+}
+
+/// Shorter than the life of our own keys, and with words that ours are not.
+const STRICT: &str = "version = 1\nlongest_life_days = 6\nname_pattern = \"prod-[a-z]+\"\n\
+                      description_required = true\n";
 
 async fn sign_in(desk: &Desk) -> SignInKeyView {
     let start = desk.keys.start().await.unwrap();
@@ -147,6 +161,56 @@ async fn a_key_of_a_person_is_theirs_again_once_its_renewal_is_cancelled() {
         desk.drained().await;
         assert!(desk.sim.key(&account.api_key_uid).is_some(), "{later} s later");
     }
+}
+
+#[tokio::test]
+async fn a_policy_shortens_the_life_of_the_sign_in_key_and_never_stops_its_renewal() {
+    let desk = Desk::on(sim(Seed::Empty).await);
+    obey(&desk, STRICT);
+    let desk = own_on(desk).await;
+    let lives = |key: &KeyTruth| key.expiry.unwrap().duration_since(key.created).as_secs();
+    let first = credential(&desk).await;
+    assert!((6 * DAY - 60..=6 * DAY + 60).contains(&lives(&first)), "{} s", lives(&first));
+    assert_eq!(first.name, "palette-keys on heron");
+    at(&desk, 4 * DAY + 60);
+    refresh(&desk.keys).await;
+    let second = credential(&desk).await;
+    assert_ne!(second.uid, first.uid, "{:?}", sign_in(&desk).await.problem);
+    assert!((6 * DAY - 60..=6 * DAY + 60).contains(&lives(&second)), "{} s", lives(&second));
+
+    // A pasted key that does not say what it is for, under a policy that came later.
+    let mut desk = Desk::on(sim(Seed::Empty).await);
+    let account = desk.sim.admin();
+    desk.sign_in(&account).await;
+    desk.sim.edit_key_directly(&account.api_key_uid, |key| {
+        key.description.clear();
+        key.expiry = key.created.checked_add(SignedDuration::from_hours(24 * 90)).ok();
+    });
+    obey(&desk, STRICT);
+    desk.list(true).await;
+    let (connection, change) = (desk.connection.clone(), SignInChange::Renew { on: true });
+    desk.keys.change_sign_in(SignInChangeRequest { connection, change }).unwrap();
+    let left = desk.sim.key(&account.api_key_uid).unwrap().expiry.unwrap();
+    at(&desk, left.as_second() - desk.sim.now().as_second() - 10 * DAY);
+    refresh(&desk.keys).await;
+    let renewed = credential(&desk).await;
+    assert_ne!(renewed.uid, account.api_key_uid, "{:?}", sign_in(&desk).await.problem);
+    assert!(lives(&renewed) <= 6 * DAY + 60, "{} s", lives(&renewed));
+
+    // What a person names has to fit, also where it signs in.
+    let roll = RollRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        uid: renewed.uid,
+        name: "CI".into(),
+        expiry: ExpiryChoice::Days { days: 5 },
+        grace: Grace::Day,
+    };
+    let running = desk.list(false).await.rolls.remove(0).roll;
+    let end = RollActRequest { op_id: op(), roll: running, act: RollAct::EndNow };
+    assert_eq!(desk.keys.act_on_roll(end).await.unwrap().roll, None);
+    let failure = desk.keys.roll_key(roll).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::NameOutsidePolicy, "{}", failure.message);
 }
 
 #[tokio::test]
