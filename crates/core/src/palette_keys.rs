@@ -622,7 +622,9 @@ impl PaletteKeys {
         self.once(
             |once| &once.creations,
             &op_id,
-            |inner| async move { Ok(create::create(&inner.ports, &live, &request, Wording::Theirs).await?) },
+            |inner| async move {
+                Ok(create::create(&inner.ports, &live, &request, Wording::Theirs).await?)
+            },
         )
         .await
     }

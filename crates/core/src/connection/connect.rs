@@ -235,7 +235,8 @@ pub(crate) async fn keep(
     connections.put(Arc::clone(&live));
     ports.outbox.credential_changed(ports, &record.id);
     if listed_keys {
-        signing::learn(ports, &live);
+        // Nothing is written down yet that this list could gainsay.
+        signing::learn(ports, &live, false);
         live.write(ports);
         live.tell_changed(ports);
     }

@@ -192,14 +192,14 @@ pub(crate) fn remember(
 
 /// A list was just read: which key signs in is written down as soon as it can only be one, since
 /// later there may be more; and a key that was said to be it, but does not work any more although
-/// the sign-in does, is not it.
-pub(crate) fn learn(ports: &Ports, live: &Live) {
+/// the sign-in does, is not it. One that a list lacks is gone only if the list is `complete`.
+pub(crate) fn learn(ports: &Ports, live: &Live, complete: bool) {
     let record = live.record();
     let Some(list) = live.known(ports) else { return };
     let now = live.server_now(ports);
     if let Some(known) = &record.signing_key_uid {
         let key = list.keys.iter().find(|key| key.uid.as_str() == known);
-        let works = key.is_none_or(|key| works(key, now));
+        let works = key.map_or(!complete, |key| works(key, now));
         let asked_for = || ports.outbox.revoking(&record.id).contains(known);
         if record.sign_in.own || works || asked_for() {
             return;

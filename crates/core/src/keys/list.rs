@@ -3,7 +3,7 @@
 use super::{ApiKey, KeyView, create, roll, view_of};
 use crate::{
     Failure,
-    api::{ApiError, PaletteClient, People, Person, RoleRights},
+    api::{ApiError, KeyList, PaletteClient, People, Person, RoleRights},
     connection::{
         IdentityView,
         identity::{self, with_evidence},
@@ -223,9 +223,9 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
             false => None,
         }
     };
-    let (keys, about) = tokio::join!(client.list_keys(), about);
+    let (keys, about) = tokio::join!(client.read_keys(), about);
     live.heard(ports, &client, &keys);
-    let keys = keys.map_err(|error| error.failure())?;
+    let KeyList { keys, skipped } = keys.map_err(|error| error.failure())?;
     let about_read = matches!(about, Some(Ok(_)));
     let about = match (about, &known, live.identity()) {
         (Some(Ok(about)), ..) => about,
@@ -261,7 +261,7 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
             about_read,
         },
     );
-    signing::learn(ports, live);
+    signing::learn(ports, live, skipped == 0);
     if !changed.is_empty() {
         // The list is there: whoever waits for it need not wait for the audit log too.
         let (task_ports, task_live) = (Arc::clone(ports), Arc::clone(live));

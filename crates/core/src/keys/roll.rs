@@ -43,7 +43,10 @@ use super::{
 };
 use crate::{
     ErrorCode, Failure,
-    connection::live::{Live, key_uid},
+    connection::{
+        live::{Live, key_uid},
+        signing::{self, Doing},
+    },
     held::HeldView,
     once::lock,
     palette_keys::Connections,
@@ -468,6 +471,9 @@ pub(crate) async fn start(
         true => RollPurpose::SignIn,
         false => RollPurpose::Ordinary,
     });
+    if purpose == RollPurpose::Ordinary && request.grace == Grace::Now {
+        signing::guard(ports, live, &uid, Doing::Revoke).map_err(not_begun)?;
+    }
     let mut roll = RollRecord {
         roll: request.op_id.clone(),
         connection: live.id(),

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ErrorCode, Failure,
+    connection::signing::{self, Doing},
     palette_keys::Connections,
     ports::Ports,
     store::{JournalChange, JournalId, fields_of},
@@ -210,6 +211,8 @@ pub(crate) async fn undo(
     let key = match act {
         Act::Revoke => revoke::reactivate_as(ports, &live, &uid, undoes).await?.key,
         Act::Reactivate => {
+            live.patch(ports, &uid, Some(&now));
+            signing::guard(ports, &live, &uid, Doing::Revoke)?;
             let revoked = revoke::revoke_as(ports, &live, &uid, &request.op_id, undoes).await?;
             match revoked.view {
                 RevokeView::Confirmed { key, .. } => {

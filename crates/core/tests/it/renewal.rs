@@ -2,7 +2,6 @@
 
 use crate::desk::{Desk, op, sim};
 use jiff::SignedDuration;
-use palette_keys_core::{ErrorCode, Secret};
 use palette_keys_core::background::refresh;
 use palette_keys_core::connection::own_key::OwnKeyRequest;
 use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest, SignInKeyView};
@@ -10,6 +9,7 @@ use palette_keys_core::connection::{ConnectRequest, ConnectionState, SignIn};
 use palette_keys_core::keychain::KeychainState;
 use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::roll::{Grace, RollAct, RollActRequest, RollRequest};
+use palette_keys_core::{ErrorCode, Secret};
 use palette_sim::{Fault, KeyTruth, Matcher, Seed};
 
 const DAY: i64 = 86_400;

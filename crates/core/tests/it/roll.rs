@@ -3,6 +3,7 @@
 use crate::desk::{Desk, HandClock, op, sim};
 use jiff::{SignedDuration, Timestamp};
 use palette_keys_core::connection::ConnectionState;
+use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest};
 use palette_keys_core::held::{Finish, FinishRequest, HeldRequest};
 use palette_keys_core::keychain::{EntryName, KeychainError, KeychainState, SecretStore};
 use palette_keys_core::keys::activity::{Act, ActState};
@@ -432,6 +433,50 @@ async fn a_running_roll_is_ended_now() {
     assert!(works(&desk, &desk.sim.key_named(NEXT).unwrap().uid));
     let over = act(&desk, &id, RollAct::Cancel).await.unwrap_err();
     assert_eq!(over.code, ErrorCode::RollOver);
+}
+
+/// A person says that this key signs the app in.
+fn signs_in(desk: &Desk, uid: &str) {
+    let change = SignInChange::Key { uid: uid.into() };
+    let request = SignInChangeRequest { connection: desk.connection.clone(), change };
+    desk.keys.change_sign_in(request).unwrap();
+}
+
+#[tokio::test]
+async fn neither_key_of_a_roll_is_revoked_once_it_is_said_to_sign_in() {
+    let (desk, old) = admin().await;
+    let running = roll(&desk, &old.uid, Grace::Week).await.unwrap().unwrap();
+    assert_eq!(running.purpose, RollPurpose::Ordinary, "not known at the time");
+    let new = running.new_uid.unwrap();
+    for (uid, would) in [(&old.uid, RollAct::EndNow), (&new, RollAct::Cancel)] {
+        signs_in(&desk, uid);
+        let failure = act(&desk, &running.roll, would.clone()).await.unwrap_err();
+        assert_eq!(failure.code, ErrorCode::SignsThisAppIn, "{would:?}: {}", failure.message);
+        assert!(works(&desk, &old.uid) && works(&desk, &new), "{would:?}");
+        assert_eq!(rolls(&desk).await[0].step, RollStep::Rolling, "{would:?}");
+    }
+    assert!(desk.keys.outbox().items.is_empty());
+    // Of the other one, both are taken.
+    assert_eq!(act(&desk, &running.roll, RollAct::EndNow).await.unwrap().roll, None);
+    assert!(!truth(&desk, &old.uid).active);
+}
+
+#[tokio::test]
+async fn now_spares_a_key_that_is_said_to_sign_in_while_it_is_rolled() {
+    let (desk, old) = admin().await;
+    let info = Matcher::on("GET", "/v1/users/info");
+    desk.sim.set_fault(info, Fault::error(503, "Unavailable", "later"), None);
+    let waits = roll(&desk, &old.uid, Grace::Now).await.unwrap().unwrap();
+    desk.sim.clear_faults();
+    signs_in(&desk, &old.uid);
+    let spared = act(&desk, &waits.roll, RollAct::Continue).await.unwrap().roll.unwrap();
+    assert_eq!(spared.step, RollStep::Ending);
+    let problem = spared.problem.unwrap();
+    assert_eq!(problem.code, ErrorCode::SignsThisAppIn, "{}", problem.message);
+    assert!(works(&desk, &old.uid) && desk.keys.outbox().items.is_empty());
+    signs_in(&desk, &desk.sim.admin().api_key_uid);
+    assert_eq!(act(&desk, &waits.roll, RollAct::Continue).await.unwrap().roll, None);
+    assert!(!works(&desk, &old.uid));
 }
 
 #[tokio::test]

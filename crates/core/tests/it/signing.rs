@@ -12,10 +12,11 @@ use palette_keys_core::keys::delete::DeleteRequest;
 use palette_keys_core::keys::edit::{EditBase, EditRequest};
 use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::renew::RenewRequest;
+use palette_keys_core::keys::roll::{Grace, RollRequest};
 use palette_keys_core::keys::{Flag, KeyUid, KeyView};
 use palette_keys_core::outbox::{OutboxAction, OutboxAddRequest};
 use palette_keys_core::{ErrorCode, Failure, Secret};
-use palette_sim::{Account, Fault, Matcher};
+use palette_sim::{Account, Fault, Matcher, NewKey};
 use std::time::Duration;
 
 async fn connection(desk: &Desk, id: &str) -> ConnectionView {
@@ -118,6 +119,24 @@ async fn a_wrong_answer_is_found_out_when_that_key_ends_and_the_sign_in_does_not
     let asked = sign_in(&desk).await;
     assert!(asked.uid.is_none() && asked.asks, "{asked:?}");
     assert!(flagged(&desk).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_answer_is_found_out_when_that_key_is_gone_and_not_when_it_cannot_be_read() {
+    let desk = Desk::admin().await;
+    let wrong = desk.listed("ci-prod").await.uid;
+    it_is(&desk, &wrong).unwrap();
+    // The list lacks it, and an item that makes no sense may be it.
+    desk.sim.add_key(NewKey { uid: Some("a/b".into()), ..NewKey::named("senseless") });
+    desk.sim.remove_key(&wrong);
+    desk.list(true).await;
+    assert!(desk.list(false).await.keys.iter().all(|key| key.uid != wrong));
+    assert_eq!(sign_in(&desk).await.uid.as_deref(), Some(&*wrong), "not known to be gone");
+    assert!(desk.sim.remove_key("a/b"));
+    desk.list(true).await;
+    let asked = sign_in(&desk).await;
+    assert!(asked.uid.is_none() && asked.asks, "{asked:?}");
+    assert_eq!(desk.sim.key(&desk.sim.admin().api_key_uid).map(|key| key.active), Some(true));
 }
 
 /// Everything that would end a key sooner.
@@ -237,6 +256,18 @@ async fn a_key_that_signs_in_another_connection_to_the_tenant_is_guarded_too() {
     let failure = desk.keys.revoke_key(desk.act(&sam.api_key_uid)).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::SignsThisAppIn);
     assert!(failure.message.contains("to sam's."), "{}", failure.message);
+    let roll = RollRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        uid: sam.api_key_uid.clone(),
+        name: "next".into(),
+        expiry: ExpiryChoice::Days { days: 30 },
+        grace: Grace::Now,
+    };
+    let failure = desk.keys.roll_key(roll).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::SignsThisAppIn, "{}", failure.message);
+    assert!(failure.message.ends_with("No key was made."), "{}", failure.message);
+    assert!(desk.made("next").is_empty() && desk.list(false).await.rolls.is_empty());
     desk.keys.revoke_signing_key(desk.act(&sam.api_key_uid)).await.unwrap();
     assert!(!desk.sim.key(&sam.api_key_uid).unwrap().active);
 }

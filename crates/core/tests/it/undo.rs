@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use palette_keys_core::ErrorCode;
 use palette_keys_core::clock::Clock;
 use palette_keys_core::connection::ConnectionRequest;
+use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest};
 use palette_keys_core::keys::activity::{Act, ActState, ActivityView, FieldChange};
 use palette_keys_core::keys::delete::DeleteRequest;
 use palette_keys_core::keys::edit::{EditBase, EditRequest, EditView};
@@ -330,6 +331,27 @@ async fn taking_back_a_re_activation_goes_on_when_the_server_is_away() {
     desk.keys.wake();
     desk.drained().await;
     assert!(!desk.sim.key(&key.uid).unwrap().active);
+}
+
+#[tokio::test]
+async fn a_re_activation_of_the_key_that_signs_in_by_now_is_not_taken_back() {
+    let desk = Desk::admin().await;
+    let key = desk.sim.add_key(NewKey {
+        active: false,
+        owner_uid: Some(desk.sim.admin().uid),
+        ..NewKey::named("back")
+    });
+    desk.list(true).await;
+    desk.keys.reactivate_key(desk.act(&key.uid)).await.unwrap();
+    let line = desk.line(Act::Reactivate);
+    let (connection, change) =
+        (desk.connection.clone(), SignInChange::Key { uid: key.uid.clone() });
+    desk.keys.change_sign_in(SignInChangeRequest { connection, change }).unwrap();
+    desk.sim.clear_requests();
+    let failure = undo(&desk, &line).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::SignsThisAppIn, "{}", failure.message);
+    assert!(desk.sim.key(&key.uid).unwrap().active && desk.sent("PUT", "/") == 0);
+    assert!(desk.keys.outbox().items.is_empty());
 }
 
 #[tokio::test]

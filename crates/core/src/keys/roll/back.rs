@@ -8,7 +8,10 @@ use super::{
 use crate::{
     ErrorCode, Failure,
     api::Credential,
-    connection::live::Live,
+    connection::{
+        live::Live,
+        signing::{self, Doing},
+    },
     keychain::EntryName,
     keys::{
         KeyChange, KeyUid,
@@ -30,6 +33,10 @@ pub(super) async fn begin(
     live: &Arc<Live>,
     mut roll: RollRecord,
 ) -> Result<Option<RollRecord>, RollError> {
+    // A swapped one gives the sign-in back before its new key is revoked.
+    if let Some(new) = roll.new_uid.as_ref().filter(|_| !roll.swapped) {
+        signing::guard(ports, live, new, Doing::Revoke)?;
+    }
     match roll.step {
         RollStep::Revoking => return Err(RollError::OldEnded(roll.old.name)),
         RollStep::Asked | RollStep::Lost | RollStep::Made => {

@@ -4,7 +4,10 @@ use super::{Grace, RollError, RollPurpose, back, end_text};
 use crate::{
     ErrorCode, Failure,
     api::{Credential, KeyList, PaletteClient},
-    connection::live::Live,
+    connection::{
+        live::Live,
+        signing::{self, Doing},
+    },
     held::{self, ProofState, SavedState},
     keychain::{EntryName, KeychainError},
     keys::{
@@ -553,6 +556,8 @@ impl Drive<'_> {
             Err(next) => return Ok(next),
         };
         if self.roll.grace == Grace::Now {
+            // Not this connection any more, if it was this one: the new key signs it in by now.
+            signing::guard(ports, live, &old.uid, Doing::Revoke)?;
             return Ok(Next::Step(RollStep::Revoking));
         }
         if self.roll.target.is_some() && same(old.expires, self.roll.target) {
@@ -802,6 +807,8 @@ pub(super) async fn begin_end_now(
     }
     let client = live.signed_in(ports).await?;
     still_works(ports, live, &client, &roll).await?;
+    // What the key is for may have been said only after the roll was begun.
+    signing::guard(ports, live, &roll.old.uid, Doing::Revoke)?;
     let drive = Drive { ports, live, roll: roll.clone(), by_person: true };
     if !drive.new_is_there(&client).await? {
         return Err(Failure::new(ErrorCode::RollNewKeyGone, format!(
