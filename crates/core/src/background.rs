@@ -8,8 +8,9 @@ use crate::{
     connection::{ConnectionState, SignInMethod, live::Live, own_key, renewal},
     keychain::KeychainState,
     keys::list,
+    ports::Ports,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Wall clock and steady clock further apart than this: the computer slept, or its clock was set.
 const JUMP_MS: i64 = 30_000;
@@ -175,15 +176,23 @@ impl Schedule {
     }
 }
 
-/// Reads the list of every connection that can be read without a question to the person.
+/// Reads the list of every connection that can be read without a question to the person. A sign-in
+/// key that is due is renewed with it, so all of it counts as work ([`PaletteKeys::at_work`]) and
+/// goes on when nobody waits for it.
 pub async fn refresh(keys: &PaletteKeys) -> Refreshed {
-    let ports = keys.ports();
+    let (ports, connections) = (Arc::clone(keys.ports()), keys.connections().all());
+    let refreshed = keys.ports().tasks.run(async move { refresh_all(&ports, connections).await });
+    // Stopped: the app is closing.
+    refreshed.await.unwrap_or(Refreshed::Partly)
+}
+
+async fn refresh_all(ports: &Arc<Ports>, connections: Vec<Arc<Live>>) -> Refreshed {
     let keychain = ports.keychain.view().await.state;
     if keychain == KeychainState::WaitingForPrompt {
         return Refreshed::PromptOpen;
     }
     let mut outcome = Refreshed::Read;
-    for live in keys.connections().all() {
+    for live in connections {
         if keychain == KeychainState::Ready {
             own_key::resume(ports, &live).await;
         }
@@ -214,7 +223,7 @@ enum Readiness {
     Never,
 }
 
-fn readiness(ports: &crate::ports::Ports, live: &Live, keychain: KeychainState) -> Readiness {
+fn readiness(ports: &Ports, live: &Live, keychain: KeychainState) -> Readiness {
     let record = live.record();
     if live.client(ports).is_ok_and(|client| client.is_signed_in()) {
         Readiness::Ready

@@ -9,7 +9,10 @@ use std::{
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
 
 /// The tasks of one [`crate::PaletteKeys`]; they end with it.
 #[derive(Clone, Default)]
@@ -21,6 +24,19 @@ impl Tasks {
         let mut tasks = lock(&self.0);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(work);
+    }
+
+    /// As [`Tasks::spawn`], and waits for what it comes to: none when it was stopped or panicked. It
+    /// goes on when nobody waits any more.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (done, ended) = oneshot::channel();
+        self.spawn(async move {
+            let _ = done.send(work.await);
+        });
+        ended.await.ok()
     }
 
     /// How many have not ended yet.
@@ -161,6 +177,19 @@ mod tests {
         assert_eq!(once.run(&tasks, "a", || async { 2 }).await, Some(1));
         assert_eq!(once.run(&tasks, "b", || async { panic!("on purpose") }).await, None);
         assert_eq!(once.run(&tasks, "b", || async { 3 }).await, None, "not tried again");
+    }
+
+    #[tokio::test]
+    async fn what_is_run_counts_as_work_also_when_nobody_waits_for_it() {
+        let tasks = Tasks::default();
+        assert_eq!(tasks.run(async { 1 }).await, Some(1));
+        let (go, gone) = oneshot::channel::<()>();
+        let waiting = tasks.run(async move { gone.await.is_ok() });
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(5), waiting).await.is_err());
+        assert_eq!(tasks.running(), 1);
+        go.send(()).unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(tasks.running(), 0);
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::roll::{Grace, RollAct, RollActRequest, RollRequest};
 use palette_keys_core::{ErrorCode, Secret};
 use palette_sim::{Fault, KeyTruth, Matcher, Seed};
+use std::time::Duration;
 
 const DAY: i64 = 86_400;
 
@@ -46,6 +47,17 @@ const STRICT: &str = "version = 1\nlongest_life_days = 6\nname_pattern = \"prod-
 async fn sign_in(desk: &Desk) -> SignInKeyView {
     let start = desk.keys.start().await.unwrap();
     start.connections.into_iter().find(|view| view.id == desk.connection).unwrap().sign_in
+}
+
+/// Nothing would be lost if the process began anew.
+async fn rests(desk: &Desk) -> bool {
+    for _ in 0..400 {
+        if desk.keys.at_work().is_none() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    false
 }
 
 /// Both clocks, this computer's and the server's, stand so long after now.
@@ -161,6 +173,28 @@ async fn a_key_of_a_person_is_theirs_again_once_its_renewal_is_cancelled() {
         desk.drained().await;
         assert!(desk.sim.key(&account.api_key_uid).is_some(), "{later} s later");
     }
+}
+
+#[tokio::test]
+async fn a_renewal_is_work_that_a_new_beginning_waits_for() {
+    let desk = own().await;
+    at(&desk, 20 * DAY + 60);
+    assert!(rests(&desk).await, "{:?}", desk.keys.at_work());
+    let before = desk.sim.keys().len();
+    desk.sim.clear_requests();
+    desk.sim.set_fault(Matcher::on("POST", "/v1/apiKeys"), Fault::DelayMs(300), None);
+    let keys = desk.keys.clone();
+    let renewing = tokio::spawn(async move { refresh(&keys).await });
+    let mut looked = 0;
+    while !renewing.is_finished() {
+        // Asked as long as the answer is on its way.
+        if desk.sent("POST", "/v1/apiKeys") == 1 && desk.sim.keys().len() == before {
+            assert!(desk.keys.at_work().is_some(), "the answer would be lost");
+            looked += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(looked > 20, "looked {looked} times");
 }
 
 #[tokio::test]
