@@ -47,7 +47,7 @@ use crate::{
         live::{Live, key_uid},
         signing::{self, Doing},
     },
-    held::HeldView,
+    held::{HeldView, SavedState},
     once::lock,
     palette_keys::Connections,
     ports::{Deed, Ports},
@@ -536,7 +536,13 @@ pub(crate) async fn start(
         Ok(CreateView::Created { held }) => {
             roll.new_uid = roll.new_uid.or_else(|| held.uid.as_deref().and_then(KeyUid::new));
             roll.step = RollStep::HandOver;
-            machine::advance(ports, live, roll, false).await
+            let is_filed = roll.mine && held.saved == SavedState::Saved;
+            let roll = machine::advance(ports, live, roll, false).await;
+            if is_filed {
+                // No dialog opens for it that would let it go: the keychain has it.
+                ports.held.drop_value(&request.op_id);
+            }
+            roll
         }
     };
     Ok(RollActView { roll: roll.map(|roll| view_of(ports, live, &roll)) })

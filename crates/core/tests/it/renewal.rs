@@ -94,6 +94,7 @@ async fn with_a_third_of_its_life_left_the_key_is_rolled_and_the_old_one_ends() 
     let grace = old.expiry.unwrap().as_second() - desk.sim.now().as_second();
     assert!(works(&desk, &old) && grace <= DAY, "{grace} seconds of grace, on the server");
     assert!(desk.keys.held_values().is_empty(), "nobody is asked to keep it");
+    assert!(rests(&desk).await, "the new value is let go: {:?}", desk.keys.at_work());
 
     // Restarted, it signs in with the new one; the old one has ended and is tidied away.
     at(&desk, 22 * DAY);
@@ -307,6 +308,7 @@ async fn whatever_fails_the_old_key_goes_on_and_it_is_tried_again() {
         }
         let after = credential(&desk).await;
         assert_ne!(after.uid, first.uid, "{fault}: renewed in the end");
+        assert!(rests(&desk).await, "{fault}: {:?}", desk.keys.at_work());
         assert!(works(&desk, &after));
         assert!(sign_in(&desk).await.problem.is_none(), "{fault}");
         assert_eq!(desk.select().await.state, ConnectionState::SignedIn);

@@ -112,6 +112,9 @@ async fn a_key_is_rolled_with_a_grace_that_the_server_keeps() {
     assert_eq!(running.new_uid.as_deref(), Some(&*new.uid));
     assert_eq!((new.description.as_str(), &new.owner_uid), ("Builds at night", &old.owner_uid));
     assert_eq!(desk.stored_value(&new.uid).await.as_ref(), Some(&new.value));
+    let held = HeldRequest { held: running.roll.clone() };
+    let gone = desk.keys.held_value(&held).unwrap_err();
+    assert_eq!(gone.code, ErrorCode::ValueGone, "it is in the keychain and no more in memory");
     assert_eq!(posts(&desk), 1);
     desk.nowhere_on_disk(&new.value);
 
@@ -1148,6 +1151,38 @@ async fn a_value_that_the_keychain_refused_can_be_saved_later_and_the_roll_goes_
         rolls(&desk).await.iter().any(|roll| roll.step == RollStep::Rolling)
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_value_is_let_go_once_trying_again_has_saved_it_and_not_before_a_dialog_is_closed() {
+    for by_dialog in [false, true] {
+        let (desk, old) = admin().await;
+        desk.sim.set_fault(on_new("POST"), Fault::DelayMs(80), Some(1));
+        let call = {
+            let (keys, request) = (desk.keys.clone(), request(&desk, &old.uid, Grace::Week));
+            tokio::spawn(async move { keys.roll_key(request).await })
+        };
+        until("it is asked for", async || posts(&desk) == 1).await;
+        desk.keychain.fail_next_write(KeychainError::Locked);
+        let view = call.await.unwrap().unwrap().roll.unwrap();
+        let held = HeldRequest { held: view.held.expect("it is held").held };
+        let rolling = async || rolls(&desk).await.iter().any(|r| r.step == RollStep::Rolling);
+        if by_dialog {
+            desk.keys.save_held_to_keychain(held.clone()).await.unwrap();
+            // A list that is read meanwhile lets the roll go on; the dialog is still open.
+            desk.list(true).await;
+            until("it is rolling", rolling).await;
+            assert!(desk.keys.held_value(&held).unwrap().kept, "it can still be copied");
+            let done = FinishRequest { op_id: op(), held: held.held.clone(), finish: Finish::Kept };
+            desk.keys.finish_held(done).await.unwrap();
+        } else {
+            act(&desk, &view.roll, RollAct::Continue).await.unwrap();
+            assert!(rolling().await);
+        }
+        assert_eq!(desk.keys.held_value(&held).unwrap_err().code, ErrorCode::ValueGone);
+        let new = desk.sim.key_named(NEXT).unwrap();
+        assert_eq!(desk.stored_value(&new.uid).await.as_ref(), Some(&new.value));
+    }
 }
 
 #[tokio::test]

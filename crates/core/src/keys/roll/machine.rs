@@ -340,6 +340,10 @@ impl Drive<'_> {
         {
             let _ = held::save_to_keychain(ports, live, &id).await;
             view = ports.held.view(&id)?;
+            if view.saved == SavedState::Saved {
+                // Nobody closes a dialog for it. From here on the stored value counts.
+                ports.held.drop_value(&id);
+            }
         }
         // What is saved is read back and tried; what is only held was tried when it was made.
         self.roll.proved =
