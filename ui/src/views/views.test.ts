@@ -551,7 +551,8 @@ describe("Settings", () => {
   it("tries the keychain when asked", async () => {
     await open({ kind: "settings" }, { keychain: "locked" });
     await screen.findByText("GNOME Keyring is locked");
-    await user.click(screen.getByRole("button", { name: "Check again" }));
+    const line = within(screen.getByRole("status", { name: "Keychain" }));
+    await user.click(line.getByRole("button", { name: "Check again" }));
     await screen.findByText("GNOME Keyring is ready");
   });
 
