@@ -6,8 +6,9 @@
 //! person could hide one in (a proxy address, a certificate) are refused.
 //!
 //! A damaged file is never written over: it is kept beside the new one as
-//! `palette-keys.sqlite3.corrupt-<time>` and the person is told. A file of a newer version of this
-//! app is left alone, and this run remembers in memory.
+//! `palette-keys.sqlite3.corrupt-<time>` and the person is told, also of the revocations that waited
+//! in it. A damaged row in a good file stays where it is, is told, and stops nothing else. A file of
+//! a newer version of this app is left alone, and this run remembers in memory.
 
 mod cache;
 mod connections;
@@ -135,7 +136,7 @@ impl From<serde_json::Error> for StoreError {
 impl Store {
     /// Opens the file in `dir`, making both when they are missing: the directory for its owner
     /// only (0700), the files too (0600). The notices say, in words for the person, what had to be
-    /// set aside.
+    /// set aside or cannot be read.
     ///
     /// # Errors
     /// Only where nothing can be kept there at all (no rights, full disk, locked for long). The
@@ -184,6 +185,29 @@ fn unpacked<T: DeserializeOwned>(text: &str, written: i64) -> Result<T, StoreErr
         return Err(StoreError::Damaged);
     }
     Ok(serde_json::from_str(text)?)
+}
+
+/// The records of a table, and how many rows hold none: those are left exactly as they are and never
+/// stop the good ones, so that whoever can read them later (a newer version, a person) finds them
+/// whole. The statement gives each row's record and sum.
+fn whole<T: DeserializeOwned>(open: &Connection, sql: &str) -> Result<Whole<T>, StoreError> {
+    let mut rows = open.prepare_cached(sql)?;
+    let mut rows = rows.query([])?;
+    let mut whole = Whole { records: Vec::new(), unreadable: 0 };
+    while let Some(row) = rows.next()? {
+        let read = || unpacked(&row.get::<_, String>(0)?, row.get(1)?);
+        match read() {
+            Ok(record) => whole.records.push(record),
+            Err(_) => whole.unreadable += 1,
+        }
+    }
+    Ok(whole)
+}
+
+/// What [`whole`] read.
+struct Whole<T> {
+    records: Vec<T>,
+    unreadable: usize,
 }
 
 /// FNV-1a, 64 bits: against chance, not against malice.

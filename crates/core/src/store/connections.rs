@@ -1,6 +1,6 @@
 //! Connections as they are remembered, and which one was open last.
 
-use super::{Store, StoreError, packed, unpacked};
+use super::{Store, StoreError, Whole, packed, whole};
 use crate::{
     connection::{Colour, ProxyChoice, SignInMethod, signing::SignInNotes},
     keychain::EntryName,
@@ -73,12 +73,12 @@ impl ConnectionRecord {
 }
 
 impl Store {
-    /// All connections in the order of their positions.
+    /// All connections in the order of their positions, but for those that cannot be read.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn list_connections(&self) -> Result<Vec<ConnectionRecord>, StoreError> {
-        read_all(&self.lock())
+        Ok(read_all(&self.lock())?.records)
     }
 
     /// Whether [`Store::put_connection`] would take it, before anything is done with it.
@@ -167,14 +167,6 @@ pub(super) fn put(connection: &Connection, record: &ConnectionRecord) -> Result<
     Ok(())
 }
 
-pub(super) fn read_all(connection: &Connection) -> Result<Vec<ConnectionRecord>, StoreError> {
-    let mut rows =
-        connection.prepare("SELECT record, sum FROM connection ORDER BY position, id")?;
-    let records = rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-    records
-        .map(|record| {
-            let (text, sum) = record?;
-            unpacked(&text, sum)
-        })
-        .collect()
+pub(super) fn read_all(connection: &Connection) -> Result<Whole<ConnectionRecord>, StoreError> {
+    whole(connection, "SELECT record, sum FROM connection ORDER BY position, id")
 }

@@ -1,7 +1,10 @@
 //! Opening the file: rights, damage, newer versions, pragmas.
 
-use super::{FILE_NAME, StoreError, connections, intents, rolls, schema, settings};
-use rusqlite::{Connection, OpenFlags};
+use super::{
+    FILE_NAME, OutboxRecord, StoreError, connections, intents, outbox, rolls, schema, settings,
+};
+use crate::shown::visible;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read},
@@ -31,7 +34,10 @@ pub(super) fn open(dir: &Path) -> Result<(Connection, Vec<String>), StoreError> 
     let mut notices = Vec::new();
     match inspect(&path)? {
         Found::Fine => match connect(&path) {
-            Ok(connection) => return Ok((connection, notices)),
+            Ok((connection, unreadable)) => {
+                notices.extend(unreadable);
+                return Ok((connection, notices));
+            }
             Err(StoreError::Damaged) => notices.push(set_aside(&path)?),
             Err(error) => return Err(error),
         },
@@ -47,7 +53,9 @@ pub(super) fn open(dir: &Path) -> Result<(Connection, Vec<String>), StoreError> 
         }
     }
     begin(&path)?;
-    Ok((connect(&path)?, notices))
+    let (connection, unreadable) = connect(&path)?;
+    notices.extend(unreadable);
+    Ok((connection, notices))
 }
 
 pub(super) fn open_in_memory() -> Result<Connection, StoreError> {
@@ -131,7 +139,8 @@ fn begin(path: &Path) -> Result<(), StoreError> {
     sync_dir(path)
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+/// Opens a file of ours. Says what in it cannot be read.
+fn connect(path: &Path) -> Result<(Connection, Option<String>), StoreError> {
     let mut connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -139,15 +148,54 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     set_pragmas(&connection)?;
     schema::migrate(&mut connection)?;
     // What cannot be filled again from the server is read once now, so that damage inside a row
-    // shows here, where it can still be set aside.
-    connections::read_all(&connection)?;
-    intents::read_all(&connection)?;
-    rolls::read_all(&connection)?;
-    settings::read(&connection)?;
+    // is told, and damage of the file shows here, where it can still be set aside.
+    let unreadable = unreadable(&connection)?;
     for suffix in ["", "-wal", "-shm"] {
         make_private(&beside(path, suffix))?;
     }
-    Ok(connection)
+    Ok((connection, unreadable))
+}
+
+/// What cannot be read in a file that is otherwise good, in words and once: the rows stay as they
+/// are, and a person who was told of them need not hear it at every start.
+fn unreadable(open: &Connection) -> Result<Option<String>, StoreError> {
+    let rows = [
+        (connections::read_all(open)?.unreadable, "connection", "connections"),
+        (intents::read_all(open)?.unreadable, "unfinished creation", "unfinished creations"),
+        (rolls::read_all(open)?.unreadable, "unfinished roll", "unfinished rolls"),
+    ];
+    let mut parts: Vec<String> = rows
+        .into_iter()
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, one, many)| format!("{number} {}", if number == 1 { one } else { many }))
+        .collect();
+    let rows = parts.join(", ");
+    let told: Option<String> = open
+        .query_row("SELECT value FROM about WHERE name = 'unreadable-told'", [], |row| row.get(0))
+        .optional()
+        .unwrap_or_default();
+    if told.unwrap_or_default() == rows {
+        parts.clear();
+    } else {
+        // A disk that refuses now only means that it is told again.
+        let _ = open.execute(
+            "INSERT INTO about (name, value) VALUES ('unreadable-told', ?1)
+             ON CONFLICT (name) DO UPDATE SET value = ?1",
+            [rows],
+        );
+    }
+    if settings::put_by(open)? {
+        parts.push("the settings".to_owned());
+    }
+    Ok((!parts.is_empty()).then(|| {
+        format!(
+            "Some of what Palette Keys remembers cannot be read, because it was damaged or a newer \
+             version wrote it: {}. It was left as it is, and everything else is there. Add again a \
+             connection that is missing, look at your keys for one that you do not know, and at \
+             the settings.",
+            parts.join(", ")
+        )
+    }))
 }
 
 fn set_pragmas(connection: &Connection) -> Result<(), StoreError> {
@@ -163,8 +211,54 @@ fn set_pragmas(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// How many keys a notice names, and how much of each name.
+const NAMED: (usize, usize) = (10, 40);
+
+/// What of confirmed revocations and deletions is lost with a damaged file, in words.
+fn not_confirmed(path: &Path) -> String {
+    // An empty file has nothing to say, and SQLite would throw away the log beside it.
+    let readable = fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() > 0);
+    let open = readable
+        .then(|| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok())
+        .flatten();
+    let (records, whole) = open.map_or((Vec::new(), false), |open| {
+        // Its tables may be anybody's by now.
+        let _ = open.pragma_update(None, "trusted_schema", false);
+        let _ = open.pragma_update(None, "cell_size_check", true);
+        outbox::salvaged(&open)
+    });
+    let mut words = String::new();
+    if !records.is_empty() {
+        let (number, (most, longest)) = (records.len(), NAMED);
+        let name = |record: &OutboxRecord| {
+            let name = Some(visible(&record.key_name, longest)).filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| record.key_uid.as_str().to_owned());
+            format!("{name} of {}", visible(&record.connection_name, longest))
+        };
+        let mut names: Vec<String> = records.iter().take(most).map(name).collect();
+        if number > most {
+            names.push(format!("{} more", number - most));
+        }
+        words = format!(
+            "{number} {} you revoked or deleted may still work, because the server had not \
+             confirmed it: {}. That is not sent any more: add the connection again and do it once \
+             more. ",
+            if number == 1 { "key that" } else { "keys that" },
+            names.join(", ")
+        );
+    }
+    if !whole {
+        words.push_str(
+            "Whether the server had confirmed everything that you revoked cannot be read: look \
+             whether a key that you revoked lately still works. ",
+        );
+    }
+    words
+}
+
 /// Keeps the damaged file with its log under another name and says so.
 fn set_aside(path: &Path) -> Result<String, StoreError> {
+    let not_confirmed = not_confirmed(path);
     let written = [path.to_owned(), beside(path, "-wal")]
         .iter()
         .find_map(|path| fs::metadata(path).ok()?.modified().ok())
@@ -196,8 +290,8 @@ fn set_aside(path: &Path) -> Result<String, StoreError> {
     let name = kept.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(format!(
         "The file in which Palette Keys remembers connections, settings and activity was damaged. \
-         It was kept as {name}, and a new one was started. Keys on the server and secrets in the \
-         keychain are not affected; connections must be added again."
+         It was kept as {name}, and a new one was started. {not_confirmed}Nothing was changed on \
+         the server, and secrets in the keychain are not affected; connections must be added again."
     ))
 }
 

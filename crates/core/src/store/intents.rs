@@ -1,6 +1,6 @@
 //! Intents: creations written down before they are sent, so that a lost answer is not a lost key.
 
-use super::{Store, StoreError, packed, unpacked};
+use super::{Store, StoreError, Whole, packed, unpacked, whole};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
@@ -82,12 +82,12 @@ impl Store {
         Ok(step.commit()?)
     }
 
-    /// The intents of one connection, or all, oldest first.
+    /// The intents of one connection, or all, oldest first, but for those that cannot be read.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn intents(&self, connection: Option<&str>) -> Result<Vec<CreateIntent>, StoreError> {
-        let mut intents = read_all(&self.lock())?;
+        let mut intents = read_all(&self.lock())?.records;
         intents.retain(|intent| connection.is_none_or(|id| intent.connection == id));
         Ok(intents)
     }
@@ -102,15 +102,8 @@ impl Store {
     }
 }
 
-pub(super) fn read_all(connection: &Connection) -> Result<Vec<CreateIntent>, StoreError> {
-    let mut rows = connection.prepare("SELECT intent, sum FROM intent ORDER BY asked_at, op_id")?;
-    let intents = rows.query_map([], both)?;
-    intents
-        .map(|intent| {
-            let (text, sum) = intent?;
-            unpacked(&text, sum)
-        })
-        .collect()
+pub(super) fn read_all(connection: &Connection) -> Result<Whole<CreateIntent>, StoreError> {
+    whole(connection, "SELECT intent, sum FROM intent ORDER BY asked_at, op_id")
 }
 
 fn both(row: &Row<'_>) -> rusqlite::Result<(String, i64)> {

@@ -11,7 +11,7 @@ use crate::{
     outbox::{DamagedRecordView, OutboxAction, OutboxState},
 };
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 
 /// The version of the records that this app writes.
@@ -280,6 +280,24 @@ impl Store {
         let mut version = open.prepare_cached("PRAGMA data_version")?;
         Ok(version.query_row([], |row| row.get(0))?)
     }
+}
+
+/// What the outbox of a damaged file still says, and whether that is all of it.
+pub(super) fn salvaged(open: &Connection) -> (Vec<OutboxRecord>, bool) {
+    let mut records = Vec::new();
+    // In the order of the table: a sort would fail as a whole where some rows can be had.
+    let whole = open.prepare("SELECT op_id, record, sum FROM outbox").and_then(|mut rows| {
+        let mut rows = rows.query([])?;
+        let mut whole = true;
+        while let Some(row) = rows.next()? {
+            match read(row) {
+                Ok(record) => records.push(record),
+                Err(_) => whole = false,
+            }
+        }
+        Ok(whole)
+    });
+    (records, whole.unwrap_or(false))
 }
 
 fn end(step: &Transaction<'_>, ended: &Ended) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! Rolls: one key taking the place of another, step by step, so that a crash at any of them is
 //! resumed or reported.
 
-use super::{ConnectionRecord, Store, StoreError, connections, packed, unpacked};
+use super::{ConnectionRecord, Store, StoreError, Whole, connections, packed, unpacked, whole};
 use crate::{
     Failure,
     keys::{
@@ -164,12 +164,12 @@ impl Store {
         one(&self.lock(), roll)
     }
 
-    /// The rolls of one connection, or all, oldest first.
+    /// The rolls of one connection, or all, oldest first, but for those that cannot be read.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn rolls(&self, connection: Option<&str>) -> Result<Vec<RollRecord>, StoreError> {
-        let mut rolls = read_all(&self.lock())?;
+        let mut rolls = read_all(&self.lock())?.records;
         rolls.retain(|roll| connection.is_none_or(|id| roll.connection == id));
         Ok(rolls)
     }
@@ -201,16 +201,8 @@ fn one(connection: &Connection, roll: &str) -> Result<Option<RollRecord>, StoreE
         .transpose()
 }
 
-pub(super) fn read_all(connection: &Connection) -> Result<Vec<RollRecord>, StoreError> {
-    let mut rows =
-        connection.prepare_cached("SELECT record, sum FROM roll ORDER BY asked_at, roll")?;
-    let rolls = rows.query_map([], both)?;
-    rolls
-        .map(|roll| {
-            let (text, sum) = roll?;
-            unpacked(&text, sum)
-        })
-        .collect()
+pub(super) fn read_all(connection: &Connection) -> Result<Whole<RollRecord>, StoreError> {
+    whole(connection, "SELECT record, sum FROM roll ORDER BY asked_at, roll")
 }
 
 fn both(row: &Row<'_>) -> rusqlite::Result<(String, i64)> {

@@ -37,7 +37,23 @@ impl Store {
     }
 }
 
-pub(super) fn read(connection: &Connection) -> Result<Map<String, Value>, StoreError> {
+/// Puts settings that cannot be read under another name, so that the next change does not write over
+/// them; false when there were none.
+pub(super) fn put_by(connection: &Connection) -> Result<bool, StoreError> {
+    match read(connection) {
+        Ok(_) => Ok(false),
+        Err(StoreError::Damaged) => {
+            connection.execute(
+                "UPDATE OR REPLACE about SET name = 'settings.corrupt' WHERE name = 'settings'",
+                [],
+            )?;
+            Ok(true)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read(connection: &Connection) -> Result<Map<String, Value>, StoreError> {
     let text: Option<String> = connection
         .query_row("SELECT value FROM about WHERE name = 'settings'", [], |row| row.get(0))
         .optional()?;

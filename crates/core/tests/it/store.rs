@@ -9,10 +9,11 @@ use palette_keys_core::{
         ApiKey, KeyUid,
         activity::{Act, ActState, ActivityRequest},
     },
+    outbox::OutboxAction,
     settings::{Appearance, Settings},
     store::{
         CachedList, ConnectionRecord, CreateIntent, FILE_NAME, IntentState, JournalEntry,
-        JournalId, JournalOutcome, Store, StoreError,
+        JournalId, JournalOutcome, NewRecord, OutboxRecord, Recorded, Store, StoreError,
     },
 };
 use proptest::prelude::*;
@@ -295,9 +296,20 @@ fn survives(
 
     let (store, notices) = Store::open(dir.path()).unwrap_or_else(|e| panic!("{name}: {e}"));
     let noticed = !notices.is_empty();
-    if noticed {
+    let kept = kept(dir.path());
+    if noticed && kept.is_empty() {
+        // Rows of a good file: they alone are missing.
         assert_eq!(notices.len(), 1, "{name}");
-        let kept = kept(dir.path());
+        let after = remembered(&store);
+        assert!(after.connections.iter().all(|c| before.connections.contains(c)), "{name}");
+        assert!(after.intents.iter().all(|intent| before.intents.contains(intent)), "{name}");
+        assert!(after.list.is_none() || after.list == before.list, "{name}: a wrong list");
+        assert!(
+            after.settings == before.settings || after.settings == Settings::default(),
+            "{name}"
+        );
+    } else if noticed {
+        assert_eq!(notices.len(), 1, "{name}");
         assert_eq!(kept.len(), 1, "{name}: {kept:?}");
         assert_eq!(fs::read(&kept[0]).unwrap(), bytes, "{name}: kept as it was");
         let file = kept[0].file_name().unwrap().to_str().unwrap();
@@ -403,6 +415,137 @@ fn other_files_in_its_place_are_kept() {
         ("NULs", vec![0; whole.len()]),
     ] {
         assert!(survives(name, &whole, &before, |bytes| *bytes = content), "{name}");
+    }
+}
+
+/// A file with everything in it and two confirmed revocations.
+fn file_with_revocations(dir: &Path) {
+    let store = open(dir);
+    fill(&store, 3, 2);
+    let revocation = |number, name: &str| {
+        let key = ApiKey { name: name.into(), ..key(number) };
+        let record = OutboxRecord::new(NewRecord {
+            op_id: format!("op-{number}"),
+            connection: "one".into(),
+            connection_name: "acme".into(),
+            origin: "https://api.example.test".into(),
+            tenant_uid: Some("t".into()),
+            key_uid: key.uid.clone(),
+            key: Some(key),
+            action: OutboxAction::Revoke,
+            asked_at: at(number as i64),
+            alone: true,
+        });
+        Recorded { record, entry: entry(Act::Revoke, "x", 1), before: None }
+    };
+    store.add_to_outbox(&mut [revocation(1, "ci-prod"), revocation(2, "night\u{202e}ly")]).unwrap();
+}
+
+fn damage(dir: &Path, sql: &str) {
+    let raw = rusqlite::Connection::open(dir.join(FILE_NAME)).unwrap();
+    assert!(raw.execute(sql, []).unwrap() > 0, "{sql}");
+}
+
+#[test]
+fn a_damaged_row_is_told_once_and_stops_nothing_else() {
+    for (sql, said) in [
+        ("UPDATE connection SET sum = sum + 1 WHERE id = 'two'", "1 connection."),
+        ("UPDATE connection SET record = CAST(x'ff41' AS TEXT) WHERE id = 'two'", "1 connection."),
+        ("UPDATE connection SET sum = 0", "3 connections."),
+        ("UPDATE intent SET intent = '{}'", "1 unfinished creation."),
+        ("INSERT INTO roll VALUES ('r', 'one', 1, 'x', 2)", "1 unfinished roll."),
+        ("UPDATE about SET value = 'x' WHERE name = 'settings'", "the settings."),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        file_with_revocations(dir.path());
+        let whole = remembered(&open(dir.path()));
+        damage(dir.path(), sql);
+        let (store, notices) = Store::open(dir.path()).unwrap();
+        assert_eq!(notices.len(), 1, "{sql}: {notices:?}");
+        assert!(notices[0].contains(&format!("wrote it: {said}")), "{sql}: {notices:?}");
+        assert_eq!(kept(dir.path()), Vec::<PathBuf>::new(), "{sql}: the file goes on");
+        let (waiting, damaged) = store.outbox().unwrap();
+        assert_eq!((waiting.len(), damaged.len()), (2, 0), "{sql}: what was confirmed waits on");
+        assert_eq!(remembered(&store).journal, whole.journal, "{sql}");
+        assert_eq!(store.list_connections().unwrap().len() + store.intents(None).unwrap().len(), {
+            let connections = if said.starts_with('3') { 0 } else { 2 };
+            match said {
+                said if said.contains("connection") => connections + 1,
+                said if said.contains("creation") => 3,
+                _ => 4,
+            }
+        });
+        assert_eq!(store.rolls(None), Ok(vec![]), "{sql}");
+        drop(store);
+        // The rows are still there, for whoever can read them, and nobody is told twice.
+        open(dir.path());
+        let raw = rusqlite::Connection::open(dir.path().join(FILE_NAME)).unwrap();
+        let rows: i64 = raw
+            .query_row(
+                "SELECT (SELECT count(*) FROM connection) + (SELECT count(*) FROM intent)
+                + (SELECT count(*) FROM roll)",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(rows, if said.contains("roll") { 5 } else { 4 }, "{sql}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(&open(dir.path()), 1, 1);
+    damage(dir.path(), "UPDATE about SET value = '{\"leadDays\":2' WHERE name = 'settings'");
+    let (store, notices) = Store::open(dir.path()).unwrap();
+    assert!(notices[0].contains("the settings"), "{notices:?}");
+    assert_eq!(store.settings(), Ok(Settings::default()));
+    store.save_settings(&Settings { lead_days: 5, ..Settings::default() }).unwrap();
+    drop(store);
+    assert_eq!(open(dir.path()).settings().unwrap().lead_days, 5);
+    let raw = rusqlite::Connection::open(dir.path().join(FILE_NAME)).unwrap();
+    let sql = "SELECT value FROM about WHERE name = 'settings.corrupt'";
+    let kept: String = raw.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, "{\"leadDays\":2");
+}
+
+#[test]
+fn revocations_lost_with_a_damaged_file_are_named() {
+    let notice = |sql: Option<&str>, damage_file: &dyn Fn(&mut Vec<u8>)| {
+        let dir = tempfile::tempdir().unwrap();
+        file_with_revocations(dir.path());
+        if let Some(sql) = sql {
+            damage(dir.path(), sql);
+        }
+        let path = dir.path().join(FILE_NAME);
+        let mut bytes = fs::read(&path).unwrap();
+        damage_file(&mut bytes);
+        fs::write(&path, &bytes).unwrap();
+        let (_, notices) = Store::open(dir.path()).unwrap();
+        let kept = kept(dir.path());
+        assert_eq!((notices.len(), kept.len()), (1, 1), "{notices:?}");
+        assert_eq!(fs::read(&kept[0]).unwrap(), bytes, "kept as it was");
+        notices.into_iter().next().unwrap()
+    };
+    let strange = "DELETE FROM about WHERE name = 'schema'";
+    let named = "2 keys that you revoked or deleted may still work, because the server had not \
+                 confirmed it: ci-prod of acme, night\u{27e8}U+202E\u{27e9}ly of acme. ";
+    let unsure = "Whether the server had confirmed everything";
+    let told = notice(Some(strange), &|_| {});
+    assert!(told.contains(named) && !told.contains(unsure), "{told}");
+
+    let told = notice(Some("DELETE FROM outbox"), &|bytes| bytes[60..64].fill(9));
+    assert!(!told.contains("may still work") && !told.contains(unsure), "{told}");
+
+    let told = notice(Some("UPDATE outbox SET sum = 0 WHERE asked_at % 10 = 2"), &|bytes| {
+        bytes[60..64].fill(9);
+    });
+    assert!(told.contains("1 key that you revoked or deleted may still work"), "{told}");
+    assert!(told.contains("ci-prod of acme") && told.contains(unsure), "{told}");
+
+    for gone in [0, 1, 100] {
+        let told = notice(None, &|bytes| bytes.truncate(gone));
+        assert!(!told.contains("may still work") && told.contains(unsure), "{told}");
     }
 }
 

@@ -196,6 +196,28 @@ async fn broken_records_stay_and_the_good_ones_drain() {
     settle().await;
 }
 
+/// Damage in a record beside the outbox once had the whole file set aside, and with it what was
+/// confirmed.
+#[tokio::test(start_paused = true)]
+async fn what_was_confirmed_is_sent_though_another_record_is_damaged() {
+    for damage in [
+        "INSERT INTO connection VALUES ('other', 9, '{}', 1)",
+        "INSERT INTO intent VALUES ('lost', 'c', 1, '{}', 1)",
+        "INSERT INTO roll VALUES ('r', 'c', 1, '{}', 1)",
+        "INSERT INTO about VALUES ('settings', 'x')",
+    ] {
+        let (desk, _) = with_records(3).await;
+        file(desk.folder()).execute(damage, []).unwrap();
+        let keys = desk.open();
+        assert_eq!(keys.start().await.unwrap().notices.len(), 1, "{damage}");
+        assert!(drained(&keys, Duration::from_secs(60)).await, "{damage}");
+        assert!(desk.targets[..2].iter().all(|uid| desk.is_done(uid)), "{damage}");
+        assert_eq!(desk.touched(), 0, "{damage}");
+        drop(keys);
+        settle().await;
+    }
+}
+
 /// Records of any kind that are read at once.
 const BATCH: usize = 2_000;
 
