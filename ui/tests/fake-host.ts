@@ -65,6 +65,8 @@ export interface FakeOptions {
   method?: ConnectionView["method"];
   appearance?: Settings["appearance"];
   lost?: boolean;
+  /** Keys that the server gave and that could not be understood. */
+  skipped?: number;
   held?: boolean;
   /** What waits in the outbox from the start. */
   outbox?: Partial<OutboxItemView>[];
@@ -335,6 +337,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
   const list = (have?: number): KeyListView => ({
     connection: "acme",
     ...differing(have),
+    skipped: options.skipped ?? 0,
     people: user ? [] : tenantPeople(host.keys),
     asOf,
     problem:

@@ -1,4 +1,4 @@
-import { fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
+import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
 import userEvent from "@testing-library/user-event";
 import axe from "axe-core";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -380,6 +380,25 @@ describe("states", () => {
     await open({ keychain: "locked" });
     await screen.findByText("GNOME Keyring is locked.");
     screen.getByRole("button", { name: "Try again" });
+  });
+
+  it("says that keys could not be understood, and what to do", async () => {
+    await open({ skipped: 2 });
+    const alert = within(
+      (await screen.findByText("2 keys could not be understood and are not shown.")).closest(
+        '[role="alert"]',
+      ) as HTMLElement,
+    );
+    alert.getByText(/^They may work, and nothing here counts or warns of them\. Look at all keys/);
+  });
+
+  it("says the same of one key, and nothing when all were understood", async () => {
+    await open({ skipped: 1 });
+    await screen.findByText("1 key could not be understood and is not shown.");
+    screen.getByText(/^It may work, and nothing here counts or warns of it\./);
+    cleanup();
+    await open();
+    expect(screen.queryByText(/could not be understood/)).toBeNull();
   });
 
   it("settles a creation whose answer was lost", async () => {

@@ -409,6 +409,7 @@ mod tests {
         let list = CachedList {
             as_of: clock.now(),
             keys: vec![ApiKey { name: "ci".into(), ..key("k1", "jane") }],
+            skipped: 0,
             people: None,
             roles: None,
             identity: identity("jane"),

@@ -100,6 +100,8 @@ pub(crate) struct Report {
     pub(crate) sees: Option<&'static str>,
     /// When the server was last asked, by its own clock.
     pub(crate) as_of: Option<Timestamp>,
+    /// Keys that the server gave as well and that could not be understood: they are in no list here.
+    pub(crate) not_understood: usize,
     pub(crate) filter: Option<String>,
     pub(crate) counts: Counts,
     pub(crate) keys: Vec<KeyPart>,
@@ -258,7 +260,8 @@ fn base(
             Sees::EveryKey => "every_key",
             Sees::OwnKeys => "own_keys",
         }),
-        as_of: list.map(|list| whole_seconds(list.as_of)),
+        as_of: list.as_ref().map(|list| whole_seconds(list.as_of)),
+        not_understood: list.map_or(0, |list| list.skipped),
         filter: None,
         counts: counts(keys, findings.len()),
         keys: parts,

@@ -326,7 +326,7 @@ pub(crate) fn changed(
 ) -> Vec<KeyChangeView> {
     let zone = ports.clock.time_zone();
     let date = |at: Timestamp| at.to_zoned(zone.clone()).strftime("%-d %b %Y").to_string();
-    let mut found = changes::changes(before, &now.keys, &now.identity, at, date);
+    let mut found = changes::changes(before, now, at, date);
     if found.is_empty() {
         return found;
     }

@@ -3,7 +3,8 @@
 //! Decoding is lenient where Palette is known to vary (fact sheet §3.2): absent and `null` are the
 //! same, unknown fields are ignored, the year 0001 is "unset", an absent `isActive` is false. It is
 //! strict where a wrong guess would hurt: a uid that could change a path, or an expiry that cannot
-//! be read, makes that one item unreadable, which is counted and left out; the others are kept.
+//! be read, makes that one item unreadable, which is counted and left out; the others are kept. An
+//! annotation or label that is no text is read over as an empty one: a key is not hidden for it.
 //!
 //! Two fields are never decoded: `spec.key` of a key (deprecated, may hold a value, §3.2) and
 //! `status.activationLink` of a user (a live sign-in link, §4). Nothing here builds a
@@ -231,8 +232,8 @@ struct WireKey {
 struct WireMeta {
     uid: Option<Text>,
     name: Option<Text>,
-    annotations: Option<BTreeMap<String, Text>>,
-    labels: Option<BTreeMap<String, Text>>,
+    annotations: Option<BTreeMap<String, Loose>>,
+    labels: Option<BTreeMap<String, Loose>>,
     creation_timestamp: Option<Text>,
     last_modified_timestamp: Option<Text>,
     deletion_timestamp: Option<Text>,
@@ -258,7 +259,7 @@ struct WireKeyStatus {
     is_active: Option<bool>,
 }
 
-fn texts(map: Option<BTreeMap<String, Text>>) -> BTreeMap<String, String> {
+fn texts(map: Option<BTreeMap<String, Loose>>) -> BTreeMap<String, String> {
     map.unwrap_or_default().into_iter().map(|(name, value)| (name, value.0)).collect()
 }
 
@@ -863,6 +864,27 @@ mod tests {
         }
         for body in ["", "null", "[]", "7", r#"{"items": 7}"#, r#"{"items": [7]}"#, "\u{feff}{}"] {
             assert!(keys(body.as_bytes()).is_err(), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_not_hidden_for_a_strange_annotation() {
+        let body = r#"{"items":[{"metadata":{"uid":"a1","annotations":{"description":"CI",
+            "odd":{"a":[1,{}]},"tags":["x"],"none":null},"labels":{"team":["ops"]}},
+            "status":{"isActive":true}}]}"#;
+        let page = keys(body.as_bytes()).expect("readable");
+        assert_eq!((page.items.len(), page.skipped), (1, 0));
+        let key = &page.items[0];
+        assert_eq!((key.description.as_str(), key.active), ("CI", true));
+        assert!(["odd", "tags", "none"].iter().all(|name| key.annotations[*name].is_empty()));
+        assert_eq!(key.labels["team"], "");
+        // A guess here would hurt.
+        for status in [r#"{"isActive":"true"}"#, r#"{"isActive":1}"#, "7"] {
+            let body = format!(
+                r#"{{"items":[{{"metadata":{{"uid":"a1"}}}},
+                    {{"metadata":{{"uid":"a2"}},"status":{status}}}]}}"#
+            );
+            assert_eq!(keys(body.as_bytes()).expect("the other one").skipped, 1, "{status}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     ErrorCode, Failure,
-    api::{ApiError, ClientSettings, Credential, Origin, PaletteClient},
+    api::{ApiError, ClientSettings, Credential, KeyList, Origin, PaletteClient},
     keychain::KeychainError,
     keys::{
         ApiKey, KeyUid, KeyView, Lens,
@@ -94,8 +94,9 @@ impl Inner {
             return self.record.signing_key_uid.clone();
         }
         let me = self.identity.as_ref()?;
-        let keys = list?.keys.iter();
-        let mut able = keys.filter(|key| signing::can_sign_in(key, &me.user_uid, now));
+        // One that could not be understood may be it as well.
+        let list = list.filter(|list| list.skipped == 0)?;
+        let mut able = list.keys.iter().filter(|key| signing::can_sign_in(key, &me.user_uid, now));
         let only = able.next()?;
         able.next().is_none().then(|| only.uid.as_str().to_owned())
     }
@@ -457,8 +458,9 @@ impl Live {
         since: u64,
         client: &PaletteClient,
         identity: &IdentityView,
-        keys: Vec<ApiKey>,
+        read: KeyList,
     ) {
+        let KeyList { keys, skipped } = read;
         let known = self.known(ports);
         let people = known.as_ref().and_then(|list| list.people.clone());
         self.replace(
@@ -471,6 +473,7 @@ impl Live {
                 roles: known.as_ref().and_then(|list| list.roles.clone()),
                 quota: known.and_then(|list| list.quota),
                 keys: Some(keys),
+                skipped,
                 clock_offset_ms: client.clock_offset_ms(),
                 problem: None,
                 about_read: false,
@@ -528,7 +531,8 @@ impl Live {
 
     /// The key this app signs in with: as it was written down, else the only one it can be. A key
     /// that works belongs to the caller, is active and has not ended, so where the caller has
-    /// exactly one such key, that is it (fact sheet §3.5: the value itself is never listed).
+    /// exactly one such key, that is it (fact sheet §3.5: the value itself is never listed). Not
+    /// while there are keys that could not be understood.
     pub(crate) fn signing_uid(&self, list: Option<&CachedList>, now: Timestamp) -> Option<String> {
         self.with(|inner| inner.signing_uid(list, now))
     }
@@ -655,6 +659,7 @@ mod tests {
         Listed {
             as_of: Timestamp::UNIX_EPOCH,
             keys: Some(keys),
+            skipped: 0,
             identity: identity("jane"),
             people: None,
             roles: None,

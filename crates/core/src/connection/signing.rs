@@ -253,12 +253,13 @@ pub(crate) fn view_of(
         let now = list.as_of.checked_add(offset).unwrap_or(list.as_of);
         list.keys.iter().filter(|key| can_sign_in(key, me, now)).count()
     });
+    let hidden = list.map_or(0, |list| list.skipped);
     SignInKeyView {
         name: key.map(|key| key.name.clone()),
         expires: key.and_then(|key| key.expires).map(Timestamp::as_millisecond),
         own: notes.own,
         renews: uid.is_some() && notes.renew.unwrap_or(notes.own),
-        asks: uid.is_none() && able > 1 && !notes.asked && !record.demo,
+        asks: uid.is_none() && able + hidden > 1 && able > 0 && !notes.asked && !record.demo,
         offers: false,
         problem: notes.failed.as_ref().map(|failed| failed.problem.clone()),
         uid,

@@ -269,7 +269,7 @@ pub(crate) async fn create(
     live.heard(ports, &client, &listed);
     let listed = listed.map_err(|error| no_key_made(error.failure()))?;
     let keys = listed.keys.clone();
-    live.replace_keys(ports, since, &client, &me, listed.keys);
+    live.replace_keys(ports, since, &client, &me, listed);
     let me = live.identity().unwrap_or(me);
     let owner = owner(ports, live, &me, request.owner_uid.as_deref(), &keys)?;
     if let Some(limit) = live.known(ports).and_then(|list| list.quota) {
@@ -430,7 +430,7 @@ impl Made {
         let found = match client.read_keys().await {
             Ok(listed) => {
                 let found = recognise(&self.intent, self.uid.as_deref(), &listed).cloned();
-                live.replace_keys(ports, since, client, &self.me, listed.keys);
+                live.replace_keys(ports, since, client, &self.me, listed);
                 found
             }
             // The list may be too much to ask for where a single key is not.
@@ -540,7 +540,7 @@ pub(crate) async fn find_held(
     live.heard(ports, &client, &listed);
     let listed = listed.map_err(|error| error.failure())?;
     let found = recognise(&intent, None, &listed).cloned();
-    live.replace_keys(ports, since, &client, &me, listed.keys);
+    live.replace_keys(ports, since, &client, &me, listed);
     Ok(found.map(|key| {
         found_in_list(ports, &intent, &key);
         key.uid
@@ -610,8 +610,9 @@ async fn look(ports: &Arc<Ports>, live: &Arc<Live>, intent: &CreateIntent) -> Lo
     let since = live.step();
     let listed = client.read_keys().await;
     live.heard(ports, &client, &listed);
-    let Ok(KeyList { keys, skipped }) = listed else { return unseen() };
-    live.replace_keys(ports, since, &client, &me, keys.clone());
+    let Ok(listed) = listed else { return unseen() };
+    live.replace_keys(ports, since, &client, &me, listed.clone());
+    let KeyList { keys, skipped } = listed;
     Looked { lost: lost_view(ports, live, intent, &keys, true), complete: skipped == 0 }
 }
 

@@ -61,6 +61,9 @@ pub struct KeyListView {
     pub since: Option<u64>,
     /// uids of keys of that snapshot that are there no more.
     pub gone: Vec<String>,
+    /// Keys that the server gave as well and that could not be understood: nobody knows what they
+    /// are, and what is not in the list may be one of them.
+    pub skipped: u32,
     /// People a key may be made for; empty when they may not be read.
     pub people: Vec<PersonView>,
     /// When the server last answered (this computer's clock, ms since 1970); none: never.
@@ -107,6 +110,8 @@ pub(crate) struct Listed {
     pub(crate) as_of: Timestamp,
     /// None when only the identity could be read.
     pub(crate) keys: Option<Vec<ApiKey>>,
+    /// Keys that could not be understood.
+    pub(crate) skipped: usize,
     pub(crate) identity: IdentityView,
     pub(crate) people: Option<Vec<Person>>,
     pub(crate) roles: Option<Vec<RoleRights>>,
@@ -123,6 +128,7 @@ impl Listed {
         Some(CachedList {
             as_of: self.as_of,
             keys: self.keys?,
+            skipped: self.skipped,
             people: self.people,
             roles: self.roles,
             identity: self.identity,
@@ -177,9 +183,9 @@ pub(crate) async fn read_first(
     now: impl Fn() -> Timestamp,
 ) -> Result<Listed, ApiError> {
     let about = read_about(client, None).await?;
-    let keys = client.list_keys().await;
-    let problem = keys.as_ref().err().map(|error| error.failure());
-    let keys = keys.ok();
+    let listed = client.read_keys().await;
+    let problem = listed.as_ref().err().map(|error| error.failure());
+    let (keys, skipped) = listed.ok().map(|list| (list.keys, list.skipped)).unzip();
     Ok(Listed {
         as_of: now(),
         identity: with_evidence(
@@ -188,6 +194,7 @@ pub(crate) async fn read_first(
             about.people.as_deref(),
         ),
         keys,
+        skipped: skipped.unwrap_or_default(),
         people: about.people,
         roles: about.roles,
         quota: about.quota,
@@ -252,6 +259,7 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
         Listed {
             as_of: ports.now(),
             keys: Some(keys),
+            skipped,
             identity,
             people: about.people,
             roles: about.roles,
@@ -345,6 +353,9 @@ pub(crate) fn view(ports: &Ports, live: &Live, have: Option<u64>) -> KeyListView
             snapshot: given.snapshot,
             since,
             gone,
+            skipped: list
+                .as_ref()
+                .map_or(0, |list| u32::try_from(list.skipped).unwrap_or(u32::MAX)),
             people: people(list.as_deref(), lens.identity),
             as_of: list.as_ref().map(|list| list.as_of.as_millisecond()),
             problem: live.list_problem(),

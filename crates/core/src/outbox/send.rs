@@ -386,7 +386,7 @@ impl Way {
             }
         };
         if let Some(me) = self.live.identity() {
-            self.live.replace_keys(ports, since, &self.client, &me, list.keys.clone());
+            self.live.replace_keys(ports, since, &self.client, &me, list.clone());
         }
         let listed: HashMap<&KeyUid, &ApiKey> =
             list.keys.iter().map(|key| (&key.uid, key)).collect();

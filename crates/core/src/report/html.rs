@@ -92,6 +92,11 @@ fn about(page: &mut String, report: &Report, zone: &TimeZone) {
     if report.sees == Some("own_keys") {
         line("Covers", "only the own keys of the person who made it");
     }
+    match report.not_understood {
+        0 => {}
+        1 => line("Left out", "1 key that could not be understood"),
+        many => line("Left out", &format!("{many} keys that could not be understood")),
+    }
     line("Filter", report.filter.as_deref().unwrap_or("none"));
     page.push_str("</dl>\n");
 }
@@ -120,13 +125,16 @@ fn counts(page: &mut String, report: &Report) {
 }
 
 fn offboarded(page: &mut String, offboarding: &Offboarding, zone: &TimeZone) {
-    let Offboarding { person, successor, replacements, acts, still_work, .. } = offboarding;
+    let Offboarding { person, successor, replacements, acts, still_work, confirmed, .. } =
+        offboarding;
     page.push_str("<h2>What was done</h2>\n");
     let name = escaped(&person.name);
-    let still = if *still_work == 0 {
-        format!("No key of {name} works any more, as the server says.")
-    } else {
-        format!("<b>{still_work}</b> of the keys of {name} still work.")
+    let still = match (still_work, confirmed) {
+        (0, true) => format!("No key of {name} works any more, as the server says."),
+        (0, false) => format!(
+            "No key of {name} is known to work, but the server has not confirmed that there is none."
+        ),
+        (still_work, _) => format!("<b>{still_work}</b> of the keys of {name} still work."),
     };
     let _ = writeln!(page, "<p class=\"lead\">{still}</p>");
     if let Some(successor) = successor {

@@ -69,11 +69,12 @@ pub(crate) struct Offboarding {
     pub(crate) person_state: &'static str,
     pub(crate) successor: Option<PersonPart>,
     pub(crate) began: Option<Timestamp>,
-    /// The list was read from the server for this report.
+    /// The list was read from the server for this report, and every key in it was understood.
     pub(crate) confirmed: bool,
     /// Keys of the person that work, as the server says.
     pub(crate) still_work: usize,
-    /// Keys that were there when it began and are not any more.
+    /// Keys that were there when it began and are not any more; empty while some could not be
+    /// understood.
     pub(crate) deleted: Vec<String>,
     pub(crate) replacements: Vec<Pair>,
     pub(crate) acts: Vec<Done>,
@@ -109,7 +110,10 @@ pub(crate) async fn offboard(
     version: &str,
     request: &OffboardReportRequest,
 ) -> Result<Written, Failure> {
-    let confirmed = list::refresh(ports, live).await.is_ok();
+    let refreshed = list::refresh(ports, live).await.is_ok();
+    // What is not in the list may be a key that could not be understood, and so may any of theirs.
+    let whole = live.known(ports).is_some_and(|list| list.skipped == 0);
+    let confirmed = refreshed && whole;
     let all = views(ports, live);
     let known: HashMap<&str, &KeyView> = all.iter().map(|key| (&*key.uid, key)).collect();
     let is_theirs = |key: &KeyView| match request.person_uid.is_empty() {
@@ -164,7 +168,7 @@ pub(crate) async fn offboard(
         deleted: request
             .uids
             .iter()
-            .filter(|uid| !known.contains_key(&***uid))
+            .filter(|uid| whole && !known.contains_key(&***uid))
             .map(|uid| uid.to_string())
             .collect(),
         replacements: request

@@ -40,6 +40,7 @@ fn report(keys: Vec<KeyPart>) -> Report {
         host: "palette.example".into(),
         sees: Some("every_key"),
         as_of: "2026-11-25T04:09:58Z".parse().ok(),
+        not_understood: 0,
         filter: Some("expiring, owner:sam".into()),
         counts: Counts { keys: keys.len(), people: 1, ..Counts::default() },
         keys,

@@ -7,7 +7,6 @@
 use super::findings::keys_word;
 use crate::{
     api::AuditEntry,
-    connection::IdentityView,
     keys::{ApiKey, KeyUid},
     shown::visible,
     store::CachedList,
@@ -66,14 +65,15 @@ pub struct KeyChangeView {
 }
 
 /// The differences that matter, in the order of the fresh list. Nothing where the two lists are
-/// not of the same person with the same sight: then what is new was only unseen.
+/// not of the same person with the same sight: then what is new was only unseen. A key that could
+/// not be understood in one of them is neither gone nor new.
 pub fn changes(
     before: &CachedList,
-    now_keys: &[ApiKey],
-    identity: &IdentityView,
+    now: &CachedList,
     at: Timestamp,
     date: impl Fn(Timestamp) -> String,
 ) -> Vec<KeyChangeView> {
+    let identity = &now.identity;
     if before.identity.user_uid != identity.user_uid || before.identity.sees != identity.sees {
         return Vec::new();
     }
@@ -95,9 +95,15 @@ pub fn changes(
         Some(at) => format!("ends {}", date(at)),
         None => "never ends".to_owned(),
     };
-    for key in now_keys {
+    // By the server's clock, as the times of keys are.
+    let offset = SignedDuration::from_millis(before.clock_offset_ms);
+    let read_at = before.as_of.checked_add(offset).unwrap_or(before.as_of);
+    let is_new = |key: &ApiKey| before.skipped == 0 || key.created.is_some_and(|at| at > read_at);
+    for key in &now.keys {
         let Some(was) = old.get(&key.uid) else {
-            add(key, ChangeKind::Made, ends(key));
+            if is_new(key) {
+                add(key, ChangeKind::Made, ends(key));
+            }
             continue;
         };
         if key.active && !was.active {
@@ -115,7 +121,10 @@ pub fn changes(
             _ => {}
         }
     }
-    let there: std::collections::HashSet<&KeyUid> = now_keys.iter().map(|key| &key.uid).collect();
+    if now.skipped > 0 {
+        return found;
+    }
+    let there: std::collections::HashSet<&KeyUid> = now.keys.iter().map(|key| &key.uid).collect();
     for key in before.keys.iter().filter(|key| !there.contains(&key.uid)) {
         add(key, ChangeKind::Removed, String::new());
     }
@@ -189,6 +198,7 @@ mod tests {
         CachedList {
             as_of: at("2026-11-25T10:00:00Z"),
             keys,
+            skipped: 0,
             people: None,
             roles: None,
             identity: identity("jane"),
@@ -202,8 +212,7 @@ mod tests {
 
     fn diff(before: Vec<ApiKey>, after: Vec<ApiKey>) -> Vec<(ChangeKind, String)> {
         let day = |at: Timestamp| at.strftime("%-d %b %Y").to_string();
-        let found =
-            changes(&list(before), &after, &identity("jane"), at("2026-11-25T12:00:00Z"), day);
+        let found = changes(&list(before), &list(after), at("2026-11-25T12:00:00Z"), day);
         found.into_iter().map(|change| (change.kind, change.detail)).collect()
     }
 
@@ -250,7 +259,7 @@ mod tests {
         let never = ApiKey { expires: None, ..key("k2", "sam") };
         let before = list(vec![key("k2", "sam"), key("k3", "sam")]);
         let now = at("2026-11-25T12:00:00Z");
-        let found = changes(&before, &[key("k1", "sam"), never], &identity("jane"), now, day);
+        let found = changes(&before, &list(vec![key("k1", "sam"), never]), now, day);
         let entry = |uid: &str, action: &str, actor: &str, minute: i64| AuditEntry {
             uid: String::new(),
             at: now.checked_add(SignedDuration::from_mins(minute)).unwrap(),
@@ -285,18 +294,36 @@ mod tests {
     fn another_sight_is_no_change() {
         let day = |at: Timestamp| at.to_string();
         let now = at("2026-11-25T12:00:00Z");
+        let seen_by = |identity| CachedList { identity, ..list(vec![key("k1", "sam")]) };
         let mut other = identity("jane");
         other.sees = Sees::OwnKeys;
-        assert!(changes(&list(vec![]), &[key("k1", "sam")], &other, now, day).is_empty());
-        assert!(changes(&list(vec![]), &[key("k1", "sam")], &identity("sam"), now, day).is_empty());
+        assert!(changes(&list(vec![]), &seen_by(other), now, day).is_empty());
+        assert!(changes(&list(vec![]), &seen_by(identity("sam")), now, day).is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_understood_is_neither_gone_nor_new() {
+        let day = |at: Timestamp| at.to_string();
+        let now = at("2026-11-25T12:00:00Z");
+        let made = |uid: &str, when: &str| ApiKey { created: Some(at(when)), ..key(uid, "sam") };
+        let (old, new) = (made("old", "2026-11-25T09:00:00Z"), made("new", "2026-11-25T11:00:00Z"));
+        let partly = |keys| CachedList { skipped: 1, ..list(keys) };
+        let told = |before: &CachedList, after: &CachedList| {
+            let found = changes(before, after, now, day);
+            found.into_iter().map(|change| (change.kind, change.uid)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&list(vec![old.clone()]), &partly(vec![])), []);
+        assert_eq!(told(&partly(vec![]), &list(vec![old.clone()])), []);
+        // One that was made since is new all the same.
+        let both = partly(vec![old.clone(), new]);
+        assert_eq!(told(&partly(vec![old]), &both), [(ChangeKind::Made, "new".to_owned())]);
     }
 
     #[test]
     fn one_notice_tells_three_and_counts_the_rest() {
         let day = |at: Timestamp| at.to_string();
         let keys: Vec<ApiKey> = (0..5).map(|n| key(&format!("k{n}"), "sam")).collect();
-        let mut found =
-            changes(&list(vec![]), &keys, &identity("jane"), at("2026-11-25T12:00:00Z"), day);
+        let mut found = changes(&list(vec![]), &list(keys), at("2026-11-25T12:00:00Z"), day);
         found[0].by = Some("Ana Ruiz".into());
         let all: Vec<&KeyChangeView> = found.iter().collect();
         let (title, body) = notice("acme", &all).unwrap();

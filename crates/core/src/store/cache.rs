@@ -19,6 +19,10 @@ pub struct CachedList {
     pub as_of: Timestamp,
     /// Every key the caller sees.
     pub keys: Vec<ApiKey>,
+    /// How many more there were that could not be understood: what is not in `keys` may still be
+    /// there.
+    #[serde(default)]
+    pub skipped: usize,
     /// The people of the tenant; none when they may not be read.
     pub people: Option<Vec<Person>>,
     /// What the roles of these people allow; none when roles may not be read.

@@ -507,6 +507,7 @@ fn list(keys: &PaletteKeys, live: &Arc<Live>, list: Vec<crate::keys::ApiKey>) {
     let listed = Listed {
         as_of: keys.ports().now(),
         keys: Some(list),
+        skipped: 0,
         identity: identity("jane"),
         people: None,
         roles: None,

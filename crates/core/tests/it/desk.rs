@@ -167,6 +167,11 @@ impl Desk {
         self.keys.list_keys(request).await.unwrap()
     }
 
+    /// What the server says of a key cannot be understood any more: so long an item is left out.
+    pub fn garble(&self, uid: &str) {
+        self.sim.edit_key_directly(uid, |key| key.description = "x".repeat(300 * 1024));
+    }
+
     pub async fn listed(&self, name: &str) -> KeyView {
         let list = self.list(false).await;
         list.keys.into_iter().find(|key| key.name == name).expect(name)

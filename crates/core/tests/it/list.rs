@@ -9,6 +9,7 @@ use palette_keys_core::keys::expiry::{ExpiryChoice, ExpiryRequest};
 use palette_keys_core::keys::list::KeyListView;
 use palette_keys_core::keys::{Flag, KeyRequest, OwnerState, Status};
 use palette_keys_core::palette_keys::Change;
+use palette_keys_core::review::ReviewRequest;
 use palette_sim::{Fault, Matcher, Seed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -43,6 +44,34 @@ async fn an_admin_sees_every_key_with_its_owner_and_state() {
     for user in gone {
         assert!(list.people.iter().all(|person| person.uid != user.uid), "{}", user.email);
     }
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_understood_are_counted_and_not_called_gone() {
+    let mut desk = Desk::admin().await;
+    let review = async |desk: &Desk| {
+        let connection = desk.connection.clone();
+        desk.keys.review(ReviewRequest { connection }).await.unwrap().changes
+    };
+    let whole = desk.list(true).await;
+    assert_eq!(whole.skipped, 0);
+    let uid = desk.listed("ci-prod").await.uid;
+    let as_it_was = desk.sim.key(&uid).unwrap();
+    desk.garble(&uid);
+    let list = desk.list(true).await;
+    assert_eq!((list.keys.len(), list.skipped), (whole.keys.len() - 1, 1));
+    assert_eq!(list.problem, None, "the others are there");
+    assert_eq!(review(&desk).await, [], "nobody knows that it is gone");
+    // A window that has the list before is told as well, and so is the next start.
+    assert_eq!(desk.list_since(whole.snapshot).await.skipped, 1);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    desk.crash();
+    assert_eq!(desk.list(false).await.skipped, 1);
+
+    desk.sim.edit_key_directly(&uid, |key| key.description = as_it_was.description);
+    let list = desk.list(true).await;
+    assert_eq!((list.keys.len(), list.skipped), (whole.keys.len(), 0));
+    assert_eq!(review(&desk).await, [], "nor is it new");
 }
 
 #[tokio::test]

@@ -296,6 +296,23 @@ async fn an_offboarding_is_told_by_journal_and_server_not_by_the_window() {
     assert_eq!(confirmed, working.len(), "{acts:#?}");
     assert_eq!(acts.iter().filter(|act| act["act"] == "made").count(), 1);
 
+    // One that cannot be understood may be a key of theirs that works.
+    let hidden = working[0].clone();
+    let as_it_was = desk.sim.key(&hidden).unwrap();
+    desk.garble(&hidden);
+    let text = report(ReportFormat::Json).await;
+    assert_valid(&text);
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let told = &json["offboarding"];
+    assert_eq!((&told["confirmed"], &json["not_understood"]), (&Value::from(false), &1.into()));
+    assert_eq!(told["deleted"], serde_json::json!([]), "it is not said to be deleted");
+    let page = report(ReportFormat::Html).await;
+    assert!(page.contains("<dd>1 key that could not be understood</dd>"));
+    assert!(page.contains("No key of Sam Okafor is known to work, but the server has not"));
+    desk.sim.edit_key_directly(&hidden, |key| key.description = as_it_was.description);
+    let page = report(ReportFormat::Html).await;
+    assert!(page.contains("No key of Sam Okafor works any more, as the server says."));
+
     // Without the server it says so, and claims nothing new.
     desk.sim.go_down().await;
     let json: Value = serde_json::from_str(&report(ReportFormat::Json).await).unwrap();

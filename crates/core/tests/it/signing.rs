@@ -1,6 +1,6 @@
 //! The key that signs this app in: known, guarded, and made by the app itself after a password.
 
-use crate::desk::{Desk, op};
+use crate::desk::{Desk, op, sim};
 use palette_keys_core::connection::own_key::OwnKeyRequest;
 use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest, SignInKeyView};
 use palette_keys_core::connection::{
@@ -16,7 +16,7 @@ use palette_keys_core::keys::roll::{Grace, RollRequest};
 use palette_keys_core::keys::{Flag, KeyUid, KeyView};
 use palette_keys_core::outbox::{OutboxAction, OutboxAddRequest};
 use palette_keys_core::{ErrorCode, Failure, Secret};
-use palette_sim::{Account, Fault, Matcher, NewKey};
+use palette_sim::{Account, Fault, Matcher, NewKey, Seed};
 use std::time::Duration;
 
 async fn connection(desk: &Desk, id: &str) -> ConnectionView {
@@ -137,6 +137,31 @@ async fn a_wrong_answer_is_found_out_when_that_key_is_gone_and_not_when_it_canno
     let asked = sign_in(&desk).await;
     assert!(asked.uid.is_none() && asked.asks, "{asked:?}");
     assert_eq!(desk.sim.key(&desk.sim.admin().api_key_uid).map(|key| key.active), Some(true));
+}
+
+/// The only key that could be it need not be it while another cannot be understood.
+#[tokio::test]
+async fn the_sign_in_key_is_not_guessed_while_a_key_cannot_be_understood() {
+    let mut desk = Desk::on(sim(Seed::Empty).await);
+    let account = desk.sim.admin();
+    let other = desk.sim.add_key(NewKey::named("other"));
+    let mine = desk.sim.key(&account.api_key_uid).unwrap();
+    assert_eq!(other.owner_uid, mine.owner_uid);
+    // The one that signs in is the one that cannot be understood.
+    desk.garble(&mine.uid);
+    desk.sign_in(&account).await;
+    desk.list(true).await;
+    let asked = sign_in(&desk).await;
+    assert!(asked.uid.is_none() && asked.asks, "{asked:?}");
+    assert!(flagged(&desk).await.is_empty());
+    let kept = desk.store().list_connections().unwrap().remove(0);
+    assert_eq!(kept.signing_key_uid, None, "nothing is written down");
+
+    // Understood again, and the other one out of service: now it can only be one.
+    desk.sim.edit_key_directly(&mine.uid, |key| key.description = String::new());
+    desk.sim.edit_key_directly(&other.uid, |key| key.active = false);
+    desk.list(true).await;
+    assert_eq!(sign_in(&desk).await.uid, Some(mine.uid));
 }
 
 /// Everything that would end a key sooner.

@@ -73,6 +73,7 @@ fn list(keys: usize) -> CachedList {
     CachedList {
         as_of: at(0),
         keys: (0..keys).map(key).collect(),
+        skipped: 2,
         people: Some(
             (0..40)
                 .map(|number| Person {

@@ -164,6 +164,7 @@ describe("reading", () => {
       snapshot: 1,
       since: null,
       gone: [],
+      skipped: 0,
     }));
     await keys.reload();
     expect(keys.list).toBeNull();

@@ -231,8 +231,9 @@ impl Drive<'_> {
         let since = live.step();
         let listed = client.read_keys().await;
         live.heard(ports, &client, &listed);
-        let KeyList { keys, skipped } = listed.map_err(|error| error.failure())?;
-        live.replace_keys(ports, since, &client, &me, keys.clone());
+        let listed = listed.map_err(|error| error.failure())?;
+        live.replace_keys(ports, since, &client, &me, listed.clone());
+        let KeyList { keys, skipped } = listed;
         let found: Vec<&ApiKey> = match (&self.roll.new_uid, &intent) {
             (Some(uid), _) => keys.iter().filter(|key| key.uid == *uid).collect(),
             (None, Some(intent)) => create::candidates(intent, &keys),

@@ -932,6 +932,11 @@ since: number | null,
  */
 gone: Array<string>, 
 /**
+ * Keys that the server gave as well and that could not be understood: nobody knows what they
+ * are, and what is not in the list may be one of them.
+ */
+skipped: number, 
+/**
  * People a key may be made for; empty when they may not be read.
  */
 people: Array<PersonView>, 
