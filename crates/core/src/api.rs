@@ -940,17 +940,13 @@ impl Inner {
         Box::pin(self.refresh()).await
     }
 
-    /// The credential, unless it wants a refresh first.
+    /// The credential, unless it wants a refresh first. One whose end has passed by our clock does
+    /// too: that clock may just have been set, and only the server knows that a session is over.
     fn fresh(&self) -> Result<Option<Credential>, ApiError> {
         let now = self.server_now();
-        let mut held = self.held();
-        match &*held {
+        match &*self.held() {
             Held::Nothing => Err(ApiError::NotSignedIn),
             Held::Ended => Err(self.session_ended()),
-            Held::Credential { life: Some(life), .. } if life.ended(now) => {
-                *held = Held::Ended;
-                Err(self.session_ended())
-            }
             Held::Credential { life: Some(life), tried, .. }
                 if life.wants_refresh(now)
                     && tried.is_none_or(|tried| tried.elapsed() >= REFRESH_AGAIN) =>

@@ -81,12 +81,7 @@ impl Life {
         Self { begins, ends }
     }
 
-    /// It is no longer good.
-    pub(super) fn ended(&self, now: Timestamp) -> bool {
-        now >= self.ends
-    }
-
-    /// Less than a quarter of its life, or less than two minutes, are left. A token that lives for
+    /// Less than a quarter of its life, or less than two minutes, or nothing is left. A token that lives for
     /// minutes only is refreshed at half of them, else every call would ask for a new one.
     pub(super) fn wants_refresh(&self, now: Timestamp) -> bool {
         let life = self.ends.duration_since(self.begins);
@@ -131,10 +126,10 @@ mod tests {
     #[test]
     fn when_to_refresh() {
         let life = Life::of(&jwt(r#"{"iat":1000,"exp":1900}"#), at(1000));
-        for (now, wants, ended) in
-            [(1000, false, false), (1674, false, false), (1676, true, false), (1900, true, true)]
+        for (now, wants) in
+            [(1000, false), (1674, false), (1676, true), (1900, true), (99_000, true)]
         {
-            assert_eq!((life.wants_refresh(at(now)), life.ended(at(now))), (wants, ended), "{now}");
+            assert_eq!(life.wants_refresh(at(now)), wants, "{now}");
         }
         let short = Life::of(&jwt(r#"{"iat":1000,"exp":1300}"#), at(1000));
         assert!(!short.wants_refresh(at(1179)));
@@ -154,7 +149,7 @@ mod tests {
             assert_eq!(Life::of(&jwt(payload), at(1000)), usual, "{payload}");
         }
         let odd = Life::of(&jwt(r#"{"exp":500.7,"iat":900}"#), at(1000));
-        assert!(odd.ended(at(1000)));
+        assert!(odd.wants_refresh(at(1000)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The key that signs this app in: known, guarded, and made by the app itself after a password.
 
 use crate::desk::{Desk, op, sim};
+use jiff::SignedDuration;
 use palette_keys_core::connection::own_key::OwnKeyRequest;
 use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest, SignInKeyView};
 use palette_keys_core::connection::{
@@ -12,6 +13,7 @@ use palette_keys_core::keys::delete::DeleteRequest;
 use palette_keys_core::keys::edit::{EditBase, EditRequest};
 use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::renew::RenewRequest;
+use palette_keys_core::keys::revoke::RevokeView;
 use palette_keys_core::keys::roll::{Grace, RollRequest};
 use palette_keys_core::keys::{Flag, KeyUid, KeyView};
 use palette_keys_core::outbox::{OutboxAction, OutboxAddRequest};
@@ -162,6 +164,32 @@ async fn the_sign_in_key_is_not_guessed_while_a_key_cannot_be_understood() {
     desk.sim.edit_key_directly(&other.uid, |key| key.active = false);
     desk.list(true).await;
     assert_eq!(sign_in(&desk).await.uid, Some(mine.uid));
+}
+
+/// A clock that was an hour slow when the session began makes it look an hour older once it is right.
+#[tokio::test]
+async fn a_clock_that_is_put_right_ends_no_session_that_is_still_good() {
+    let mut desk = Desk::bare().await;
+    desk.clock.wrong_by(SignedDuration::from_hours(-1));
+    let account = desk.sim.admin();
+    let request = ConnectRequest { sign_in: password(&account), ..desk.request(&account) };
+    desk.connection = desk.keys.connect(request).await.unwrap().connection.id;
+    let uid = desk.listed("ci-prod").await.uid;
+    desk.clock.wrong_by(SignedDuration::ZERO);
+    let revoked = desk.keys.revoke_key(desk.act(&uid)).await.unwrap();
+    assert!(matches!(revoked, RevokeView::Confirmed { .. }), "{revoked:?}");
+    assert!(!desk.sim.key(&uid).unwrap().active);
+    assert_eq!(desk.list(true).await.problem, None);
+    let state = async || connection(&desk, &desk.connection).await.state;
+    assert_eq!(state().await, ConnectionState::SignedIn);
+
+    // Asleep for too long: the server says that it is over, and is asked once.
+    desk.sim.advance_seconds(20 * 60);
+    desk.clock.wrong_by(SignedDuration::from_mins(20));
+    desk.sim.clear_requests();
+    let problem = desk.list(true).await.problem.unwrap();
+    assert_eq!((problem.code, desk.sim.requests().len()), (ErrorCode::NotSignedIn, 1));
+    assert_eq!(state().await, ConnectionState::NeedsSignIn);
 }
 
 /// Everything that would end a key sooner.
