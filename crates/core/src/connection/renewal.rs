@@ -171,7 +171,10 @@ fn remember_past(ports: &Ports, live: &Live) {
 /// keys a person may have, and after a year there would be no room for the next.
 fn tidy(ports: &Arc<Ports>, live: &Arc<Live>) {
     let past = live.record().sign_in.past;
-    let Some(list) = live.known(ports).filter(|_| !past.is_empty()) else { return };
+    // A key that could not be understood is not gone.
+    let Some(list) = live.known(ports).filter(|list| !past.is_empty() && list.skipped == 0) else {
+        return;
+    };
     let now = live.server_now(ports);
     let known = |uid: &KeyUid| list.keys.iter().find(|key| key.uid == *uid);
     let (ended, kept): (Vec<KeyUid>, Vec<KeyUid>) =
