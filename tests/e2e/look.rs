@@ -124,6 +124,10 @@ async fn main_screens(theme: Theme) {
     }
     page.role("toolbar", "Selection").wait().await;
     look(page, theme, "keys-selection").await;
+    let over = "const all = document.querySelector('.sub .all').getBoundingClientRect();\n\
+                const line = document.querySelector('.sub').getBoundingClientRect();\n\
+                return Math.max(0, Math.round(all.right - line.right))";
+    assert_eq!(page.evaluate(over).await, 0, "what selects all of them is shown whole");
     page.role("button", "Clear selection").click().await;
     page.role("button", "Actions for release-bot").click().await;
     page.role("menu", any()).wait().await;
@@ -362,6 +366,9 @@ async fn roll(scene: &Scene, theme: Theme) {
     scene.search("release-bot").await;
     scene.details().role("group", "Roll").role("button", "Extend grace").wait().await;
     look(page, theme, "keys-rolling").await;
+    let cut = "return [...document.querySelectorAll('[role=rowheader] .name')]\n\
+               .filter((name) => name.scrollWidth > name.clientWidth).length";
+    assert_eq!(page.evaluate(cut).await, 0, "the chips leave the names their room");
 }
 
 async fn trouble(theme: Theme) {
@@ -465,6 +472,13 @@ async fn narrow(theme: Theme) {
     page.role("link", "Review").click().await;
     page.role("figure", "Expiry timeline").wait().await;
     look(page, theme, "review-900x600").await;
+    let beside = "const days = [...document.querySelectorAll('.days button')];\n\
+                  const isHit = (day) => {\n\
+                    const { left, width, top } = day.getBoundingClientRect();\n\
+                    return document.elementFromPoint(left + width / 2, top + 50) === day;\n\
+                  };\n\
+                  return days.length === 0 ? -1 : days.filter((day) => !isHit(day)).length";
+    assert_eq!(page.evaluate(beside).await, 0, "a press on the middle of a bar is for its day");
     page.role("button", "Offboard a person").click().await;
     let offboard = scene.dialog("Offboard a person");
     offboard.role("combobox", "Person").click().await;
@@ -518,6 +532,9 @@ async fn review_screens(theme: Theme) {
     let rules = scene.dialog("Rules of the review");
     rules.wait().await;
     look(page, theme, "review-rules").await;
+    let native = "return [...document.querySelectorAll('select')]\n\
+                  .filter((select) => getComputedStyle(select).appearance !== 'none').length";
+    assert_eq!(page.evaluate(native).await, 0, "no select is drawn by the desktop");
     rules.role("button", "Close").click().await;
     rules.wait_gone().await;
     page.role("button", "Keep\u{2026}").nth(0).click().await;

@@ -29,6 +29,7 @@ import type {
   Settings,
   StartView,
 } from "../src/lib/ipc";
+import { isConfirmed } from "../src/lib/keys/names";
 import { fakePolicy, fakeReview, fakeSpread, type FakeAccepted } from "./fake-review";
 import { NOW, tenantKeys, tenantPeople } from "./fake-tenant";
 
@@ -707,7 +708,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       return { key: change(uid, { status: "active" }) };
     },
     delete_key: ({ uid, typedName }) => {
-      if (find(uid).name !== typedName) throw fault({ code: "nameMismatch" });
+      if (!isConfirmed(typedName, find(uid).name, uid)) throw fault({ code: "nameMismatch" });
       host.keys = host.keys.filter((key) => key.uid !== uid);
       return { uid, removedFromKeychain: true };
     },

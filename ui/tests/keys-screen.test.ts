@@ -103,6 +103,53 @@ describe("names", () => {
   });
 });
 
+describe("what the list shows", () => {
+  it("writes out what is hidden in a name, and has words for one that is not there", async () => {
+    const [first, second] = fakeHost().keys;
+    if (!first || !second) throw new Error("no keys");
+    const odd = { ...first, name: "pro\u202ed\n", ownerName: "Jane\u200b" };
+    await open({ keys: [odd, { ...second, name: "" }] });
+    const headers = screen.getAllByRole("rowheader").map(({ textContent }) => textContent.trim());
+    expect(headers).toEqual(["pro⟨U+202E⟩d⟨U+000A⟩", "(no name)"]);
+    screen.getByRole("checkbox", { name: "Select pro⟨U+202E⟩d⟨U+000A⟩" });
+    screen.getByRole("button", { name: "Actions for (no name)" });
+    const details = within(screen.getByRole("region", { name: "Key details" }));
+    expect(details.getByRole("heading", { level: 2 }).textContent).toBe("pro⟨U+202E⟩d⟨U+000A⟩");
+    expect(screen.getAllByText("Jane⟨U+200B⟩")).toHaveLength(2);
+  });
+
+  it("is said shortly beside what selects all of it", async () => {
+    await open();
+    const sub = () => screen.getByRole("heading", { name: "API keys" }).nextElementSibling;
+    expect(sub()?.textContent).toMatch(/^38 keys of \d+ people\s*$/u);
+    await fireEvent.click(screen.getByRole("checkbox", { name: "Select ci-prod" }));
+    expect(sub()?.textContent).toMatch(/^38 keys\s+Select all 38\s*$/u);
+    await fireEvent.click(screen.getByRole("button", { name: "Select all 38 matching" }));
+    expect(app.keys?.selected).toHaveLength(38);
+    if (app.keys) app.keys.search = "ci-";
+    await waitFor(() => expect(sub()?.textContent).toMatch(/^\d of 38 keys/u));
+  });
+
+  it("counts nothing before it was read, and keeps the place of each column and button", async () => {
+    await open();
+    const { keys } = app;
+    if (!keys) throw new Error("no list");
+    await app.saveSettings({ ...app.settings, hiddenColumns: ["owner"] });
+    const columns = () => document.querySelector<HTMLElement>("[style*='--columns']")?.style;
+    const places = () => document.querySelectorAll(".list > header > *").length;
+    const inList = [columns()?.getPropertyValue("--columns"), places()];
+    expect(inList[0]).toContain("minmax(0, 1fr)");
+
+    keys.refreshing = true;
+    keys.list = null;
+    keys.rows = [];
+    await screen.findByText("Reading the keys…");
+    expect([columns()?.getPropertyValue("--columns"), places()]).toEqual(inList);
+    const views = within(screen.getByRole("listbox", { name: "Views" })).getAllByRole("option");
+    for (const view of views) expect(view.textContent).not.toMatch(/\d/u);
+  });
+});
+
 describe("the help of the search box", () => {
   beforeEach(() => open());
 

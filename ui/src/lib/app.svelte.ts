@@ -31,7 +31,7 @@ import {
 } from "./ipc";
 import { askStart } from "./ipc/begin";
 import { aboutRecord, Keys, refused } from "./keys/keys.svelte";
-import { short } from "./keys/names";
+import { nameAndUid, person, short } from "./keys/names";
 import { exact } from "./keys/time";
 import { count } from "./numbers";
 import { layout } from "./layout.svelte";
@@ -516,7 +516,7 @@ export class App {
       this.#put(view);
       this.toasts.show({
         tone: "ok",
-        text: `${view.signIn.name ?? "A key of its own"} signs Palette Keys in from now on.`,
+        text: `${view.signIn.name === null ? "A key of its own" : short(view.signIn.name)} signs Palette Keys in from now on.`,
         detail: `It is in ${this.keychain.name}. Your password is not needed any more.`,
       });
       if (this.keys?.connection === connection) await this.keys.refresh();
@@ -626,7 +626,8 @@ export class App {
         one.end.kind === "confirmed" && one.end.refusedAt !== null
           ? refused(one.end.refusedAt)
           : "";
-      const where = one.item.connection === this.activeId ? "" : `In ${one.item.connectionName}.`;
+      const where =
+        one.item.connection === this.activeId ? "" : `In ${short(one.item.connectionName)}.`;
       this.toasts.show({
         tone: "ok",
         text:
@@ -684,7 +685,10 @@ export class App {
       title: danger ? `Revoke ${short(line.keyName ?? "the key")} again?` : "Undo this?",
       lines: [
         `${sentenceOf(line).join("")}, ${exact(line.at, this.#now())}`,
-        ...(line.ownerName ? [`Owner: ${line.ownerName}`] : []),
+        ...(line.keyName !== null && line.keyUid
+          ? [`Key: ${nameAndUid({ name: line.keyName, uid: line.keyUid })}`]
+          : []),
+        ...(line.ownerName ? [`Owner: ${person(line.ownerName)}`] : []),
       ],
       action: danger ? "Revoke" : action,
       tone: danger ? "danger" : "neutral",
@@ -707,7 +711,7 @@ export class App {
         this.toasts.show({
           tone: "ok",
           text: `Re-activated ${inSentence(item)}.`,
-          detail: `In ${item.connectionName}.`,
+          detail: `In ${short(item.connectionName)}.`,
         });
       } else {
         this.toasts.show({

@@ -2,6 +2,7 @@
 
 use super::{
     KeyUid,
+    name::LONGEST_NAME,
     revoke::{PATIENCE, is_gone, no_answer_yet},
 };
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     keychain::{EntryName, KeychainError},
     outbox::{OutboxAction, Tried},
     ports::{Ports, internal},
+    shown::visible,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -57,7 +59,7 @@ pub struct DeleteRequest {
     pub connection: String,
     /// uid of the key.
     pub uid: String,
-    /// Must equal the key's name.
+    /// The key's name; where nobody can type that, the last six characters of its uid.
     pub typed_name: String,
 }
 
@@ -82,7 +84,7 @@ pub(crate) async fn delete(
     signing::guard(ports, live, uid, Doing::Delete)?;
     let begun = tokio::time::Instant::now();
     let name = name_of(ports, live, uid).await?;
-    if request.typed_name.trim() != name.trim() {
+    if !is_confirmed(&request.typed_name, &name, uid.as_str()) {
         return Err(DeleteError::NameMismatch);
     }
     let added = ports
@@ -114,6 +116,21 @@ pub(crate) async fn delete(
             no_answer_yet(live).message
         ))),
     }
+}
+
+/// Whether what was typed confirms a deletion: the key's name, without the spaces around it. A name
+/// that cannot be typed from sight in a field of one line has the last six characters of the uid in
+/// its place, with or without the dots before them. The window asks by the same rule.
+fn is_confirmed(typed: &str, name: &str, uid: &str) -> bool {
+    let (typed, name) = (typed.trim_matches(' '), name.trim_matches(' '));
+    let seen = visible(name, LONGEST_NAME);
+    // Isolates are ours: one in the name itself would be written out.
+    let seen = seen.trim_start_matches('\u{2068}').trim_end_matches('\u{2069}');
+    if !name.is_empty() && seen == name && !name.contains("  ") {
+        return typed == name;
+    }
+    let end = uid.char_indices().rev().nth(5).map_or(uid, |(at, _)| &uid[at..]);
+    !end.is_empty() && typed.strip_prefix('\u{2026}').unwrap_or(typed) == end
 }
 
 /// The name of a key: as the server says now, else as it was last known.
@@ -162,4 +179,53 @@ pub(crate) async fn remove_value(ports: &Ports, live: &Live, uid: &KeyUid) -> bo
         tracing::warn!("a value that left the keychain is still said to be in it");
     }
     removed.unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_confirms_a_deletion_or_the_uid_where_nobody_can_type_the_name() {
+        // The same table as in the window's `names.test.ts`.
+        let table: [(&str, &str, bool); 29] = [
+            ("ci-prod", "ci-prod", true),
+            (" ci-prod ", "ci-prod", true),
+            ("ci-prod", " ci-prod  ", true),
+            ("CI-PROD", "ci-prod", false),
+            ("ci-pro", "ci-prod", false),
+            ("", "ci-prod", false),
+            ("0c7471", "ci-prod", false),
+            ("ключ 鍵 🔑", "ключ 鍵 🔑", true),
+            ("مفتاح", "مفتاح", true),
+            ("", "", false),
+            ("  ", "  ", false),
+            ("(no name)", "", false),
+            ("0c7471", "", true),
+            ("…0c7471 ", "", true),
+            ("0C7471", "", false),
+            ("c7471", "", false),
+            ("…", "", false),
+            ("two lines", "two\nlines", false),
+            ("two\nlines", "two\nlines", false),
+            ("0c7471", "two\nlines", true),
+            ("prod", "prod\n", false),
+            ("0c7471", "prod\n", true),
+            ("prod", "\u{feff}prod", false),
+            ("0c7471", "pro\u{202e}d", true),
+            ("0c7471", "pro\u{200b}d", true),
+            ("a b", "a  b", false),
+            ("0c7471", "a  b", true),
+            ("a b", "a\u{a0}b", false),
+            ("0c7471", "a\u{a0}b", true),
+        ];
+        for (typed, name, confirmed) in table {
+            let answer = is_confirmed(typed, name, "66e844c44bab2337f20c7471");
+            assert_eq!(answer, confirmed, "{typed:?} for {name:?}");
+        }
+        assert!(is_confirmed("k1", "", "k1"));
+        assert!(!is_confirmed("", "", ""), "without a uid nothing confirms");
+        let long = "x".repeat(LONGEST_NAME + 1);
+        assert!(!is_confirmed(&long, &long, "k1") && is_confirmed("k1", &long, "k1"));
+    }
 }

@@ -359,6 +359,49 @@ describe("the other dialogs", () => {
     await waitFor(() => expect(sent("delete_key")).toHaveLength(1));
   });
 
+  it("delete: takes the end of the uid where the name cannot be typed", async () => {
+    const nameless = { ...key("ci-prod"), name: "" };
+    host.keys = host.keys.map((each) => (each.uid === nameless.uid ? nameless : each));
+    app.dialogs.open({ kind: "delete", keys: [nameless] });
+    const dialog = within(await screen.findByRole("dialog", { name: "Delete API key" }));
+    dialog.getByText("(no name) …0c7471 goes for ever. This cannot be undone.");
+    const box = dialog.getByRole("textbox", { name: "Type …0c7471 to delete" });
+    await user.type(box, "{Enter}");
+    expect(sent("delete_key")).toHaveLength(0);
+    expect(await violations()).toEqual([]);
+    await user.type(box, "…0c7471{Enter}");
+    await waitFor(() => expect(sent("delete_key")).toHaveLength(1));
+  });
+
+  it("tell two keys of one name apart, and show what is hidden in a name", async () => {
+    const odd = { ...key("ci-prod"), name: "pro\u202ed", ownerName: "Sam\u200b" };
+    app.dialogs.open({ kind: "renew", keys: [odd] });
+    const renew = within(await screen.findByRole("dialog", { name: "Renew API key" }));
+    renew.getByText(/^A new end for pro⟨U\+202E⟩d …0c7471, counted from now/u);
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+
+    app.keys?.askRoll(odd);
+    const roll = within(await screen.findByRole("dialog", { name: "Roll API key" }));
+    roll.getByText(/^A new key takes the place of pro⟨U\+202E⟩d …0c7471:/u);
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+
+    const theirs = { ...odd, mine: false };
+    app.keys?.revoke([theirs]);
+    const name = "Revoke pro⟨U+202E⟩d?";
+    const question = within(await screen.findByRole("alertdialog", { name }));
+    question.getByText("Key: pro⟨U+202E⟩d …0c7471");
+    question.getByText("Owner: Sam⟨U+200B⟩");
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
+
+    app.dialogs.open({ kind: "delete", keys: [odd, key("argo-prod")] });
+    const several = within(await screen.findByRole("dialog", { name: "Delete API key" }));
+    const [first] = within(several.getByRole("list", { name: "Keys" })).getAllByRole("listitem");
+    expect(first?.textContent).toMatch(/pro⟨U\+202E⟩d …0c7471 Sam⟨U\+200B⟩/u);
+  });
+
   it("delete: revokes instead", async () => {
     app.dialogs.open({ kind: "delete", keys: [key("ci-prod")] });
     await user.click(await screen.findByRole("button", { name: "Revoke instead" }));

@@ -1,4 +1,5 @@
 import type { FieldChange, KeyState } from "../ipc";
+import { visible } from "../keys/names";
 import { clock, day } from "../keys/time";
 
 /** A change in words: "Expires", "28 Nov 2026", "28 Dec 2026". */
@@ -29,7 +30,9 @@ export function valueWords(
   if (field === "active") return value === true ? "Active" : "Revoked";
   // Seen from 1970 every date has its year.
   if (field === "expires") return typeof value === "number" ? day(value, 0, zone) : "Never";
-  return String(value ?? "") || "Empty";
+  const text = String(value ?? "");
+  // A description may have several lines, a name has one.
+  return (field === "name" ? visible(text) : text) || "Empty";
 }
 
 /** A change in words. The time of day is said where the days alone would be the same. */

@@ -1,4 +1,5 @@
 import type { Act, ActivityView, ActState } from "../ipc";
+import { endOf, short } from "../keys/names";
 
 /** What was done, as it is said when it worked and when it did not. `*` stands for the name. */
 const ACTS: Record<Act, { done: string; todo: string }> = {
@@ -62,8 +63,9 @@ export function sentenceOf(line: ActivityView): [before: string, name: string, a
 }
 
 function nameOf(line: ActivityView): string {
-  if (OF_CONNECTION.has(line.act)) return line.connectionName;
-  return line.keyName ?? (line.keyUid ? `…${line.keyUid.slice(-6)}` : "a key");
+  if (OF_CONNECTION.has(line.act)) return short(line.connectionName);
+  if (line.keyName !== null) return short(line.keyName);
+  return line.keyUid ? endOf(line.keyUid) : "a key";
 }
 
 /** What undoing a line does: "re-activate ci-prod". */

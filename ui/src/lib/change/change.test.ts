@@ -263,23 +263,51 @@ describe("renewing", () => {
 });
 
 describe("deleting", () => {
-  it("needs the exact name", async () => {
+  it("needs the exact name, but for the spaces around it", async () => {
     const deletion = new DeleteKeys(keys, [named("ci-prod")], done);
-    for (const typed of ["", "CI-PROD", "ci-prod ", "ci-pro"]) {
+    expect(deletion.asks.note).toBe("The name is ci-prod");
+    for (const typed of ["", " ", "CI-PROD", "ci-pro", "0c7471"]) {
       deletion.typed = typed;
       expect(deletion.mayDelete).toBe(false);
       await deletion.delete();
     }
     expect(sent("delete_key")).toHaveLength(0);
-    deletion.typed = "ci-prod";
+    deletion.typed = "ci-prod ";
     await deletion.delete();
-    expect(sent("delete_key")[0]?.request).toMatchObject({ typedName: "ci-prod" });
+    expect(sent("delete_key")[0]?.request).toMatchObject({ typedName: "ci-prod " });
     expect(done).toHaveBeenCalledOnce();
+  });
+
+  it.each(["", "  ", "two\nlines", "a  b", "pro\u202ed", "pro\u200bd"])(
+    "needs the end of the uid where nobody can type the name: %j",
+    async (name) => {
+      const { uid } = named("ci-prod");
+      host.keys = host.keys.map((key) => (key.uid === uid ? { ...key, name } : key));
+      const deletion = new DeleteKeys(keys, [named(name)], done);
+      expect(deletion.asks.label).toBe("Type …0c7471 to delete");
+      for (const typed of ["", name, name.trim(), "(no name)"]) {
+        deletion.typed = typed;
+        expect(deletion.mayDelete).toBe(false);
+        await deletion.delete();
+      }
+      expect(sent("delete_key")).toHaveLength(0);
+      deletion.typed = "0c7471";
+      await deletion.delete();
+      expect(sent("delete_key")).toHaveLength(1);
+      expect(done).toHaveBeenCalledOnce();
+    },
+  );
+
+  it("takes a name with a space at its end as it is seen", () => {
+    const deletion = new DeleteKeys(keys, [{ ...named("ci-prod"), name: "ci-prod " }], done);
+    deletion.typed = "ci-prod";
+    expect(deletion.mayDelete).toBe(true);
   });
 
   it("needs the number of several", async () => {
     const deletion = new DeleteKeys(keys, host.keys.slice(0, 3), done);
-    expect(deletion.expected).toBe("3");
+    expect(deletion.asks.note).toBe("The number is 3");
+    expect(deletion.mayDelete).toBe(false);
     deletion.typed = "3";
     await deletion.delete();
     await settled();

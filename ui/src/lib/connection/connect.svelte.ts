@@ -11,6 +11,7 @@ import type {
   SignIn,
   SignInMethod,
 } from "../ipc";
+import { written } from "../keys/names";
 import { readCertificate, type Certificate } from "./certificate";
 
 /** Wait for a pause in typing, in milliseconds. */
@@ -235,11 +236,12 @@ export function whoYouAre({ connection, keychain }: ConnectView): string {
   const identity = connection.identity;
   const parts: string[] = [];
   if (identity) {
+    const organization = written(identity.organization);
     const as = identity.email && identity.email !== identity.name ? ` (${identity.email})` : "";
-    parts.push(`You are ${identity.name}${as} in ${identity.organization}.`);
+    parts.push(`You are ${written(identity.name)}${as} in ${organization}.`);
     parts.push(
       identity.sees === "everyKey"
-        ? `You see every key of ${identity.organization}.`
+        ? `You see every key of ${organization}.`
         : "You see your own keys.",
     );
   }

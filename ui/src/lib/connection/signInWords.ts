@@ -1,4 +1,5 @@
 import type { ConnectionView, KeyView } from "../ipc";
+import { short } from "../keys/names";
 import { relative } from "../keys/time";
 
 /** "Signs in with palette-keys on lark, ends in 21 days, renews itself" */
@@ -11,7 +12,7 @@ export function signInWords(
   if (signIn.uid === null) {
     return demo ? "Signs in with a key of the demo tenant" : "It is not known which key signs in";
   }
-  const name = signIn.name ?? "a key that is not in the list";
+  const name = signIn.name === null ? "a key that is not in the list" : short(signIn.name);
   const ends =
     signIn.expires === null
       ? ""

@@ -10,6 +10,7 @@ import Trash from "@lucide/svelte/icons/trash-2";
 import type { App } from "../app.svelte";
 import { command, shift } from "../chords";
 import type { KeyView } from "../ipc";
+import { short } from "./names";
 
 /** Something that can be done to keys, wherever it is offered. */
 export interface Act {
@@ -29,7 +30,7 @@ export function refusalWords(
   what: "change" | "delete" | "change or delete",
   keys: "this key" | "these keys",
 ): string {
-  const where = app.active?.identity?.organization ?? "this tenant";
+  const where = short(app.active?.identity?.organization ?? "this tenant");
   return `Your role in ${where} does not let you ${what} ${keys}.`;
 }
 

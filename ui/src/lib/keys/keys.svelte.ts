@@ -31,7 +31,7 @@ import { isNetwork, present } from "../errors";
 import { Bulk, type BulkOutcome } from "../outbox/bulk.svelte";
 import type { Outbox, Target } from "../outbox/outbox.svelte";
 import type { Toasts } from "../toasts.svelte";
-import { short } from "./names";
+import { nameAndUid, person, short } from "./names";
 import { Haystack } from "./haystack";
 import { parse } from "./query";
 import { countViews, inView, merged, toRow, toRows, views, type Row, type ViewId } from "./rows";
@@ -1354,10 +1354,10 @@ export class Keys {
     return key.may.update;
   }
 
-  /** Key, owner and connection of a question, one line each. */
+  /** Keys, each with the end of its uid, and owners of a question, one line each. */
   about(keys: readonly KeyView[]): string[] {
-    const owners = new Set(keys.map((key) => key.ownerName || "an unknown person"));
-    const names = keys.slice(0, 5).map((key) => short(key.name));
+    const owners = new Set(keys.map((key) => person(key.ownerName, "an unknown person")));
+    const names = keys.slice(0, 5).map(nameAndUid);
     const more = keys.length - names.length;
     return [
       `${keys.length === 1 ? "Key" : "Keys"}: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,

@@ -74,7 +74,7 @@ describe("how a record stands", () => {
   });
 
   it("names a key without a name by the end of its uid", () => {
-    expect(keyOf(item({ keyName: "" }))).toEqual({ name: "Key without a name", end: "…0c7471" });
+    expect(keyOf(item({ keyName: "" }))).toEqual({ name: "(no name)", end: "…0c7471" });
   });
 });
 

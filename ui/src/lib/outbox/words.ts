@@ -1,6 +1,6 @@
 import { present } from "../errors";
 import type { OutboxItemView, OutboxView } from "../ipc";
-import { short } from "../keys/names";
+import { endOf, short } from "../keys/names";
 import { clock, day } from "../keys/time";
 import { count, grouped } from "../numbers";
 
@@ -30,7 +30,7 @@ export function keyOf(item: Pick<OutboxItemView, "keyName" | "keyUid">): {
   name: string;
   end: string;
 } {
-  return { name: short(item.keyName) || "Key without a name", end: `…${item.keyUid.slice(-6)}` };
+  return { name: short(item.keyName), end: endOf(item.keyUid) };
 }
 
 /** A name for a sentence: "ci-prod", or "the key …0c7471" where it has none. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { fakeHost, NOW } from "../../../tests/fake-host";
 import { standIn, type DayView, type FindingView, type KeyView } from "../ipc";
 import { actWords, Review, summary, touchable } from "./review.svelte";
-import { bars, byOwner, byStatus, dayWords, owners, place, step } from "./timeline";
+import { bars, byOwner, DAY, byStatus, dayWords, owners, place, step } from "./timeline";
 import { outsidePolicy } from "../create/keyName";
 
 function day(offset: number, keys: number, part: Partial<DayView> = {}): DayView {
@@ -25,6 +25,7 @@ describe("the timeline", () => {
     expect(place(-30)).toBe(0);
     expect(place(90)).toBe(100);
     expect(place(0)).toBe(25);
+    expect(place(8) - place(7)).toBeCloseTo(DAY);
   });
 
   it("stacks a bar without going over its room", () => {

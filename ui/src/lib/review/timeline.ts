@@ -19,9 +19,12 @@ export interface Bar {
   top: number;
 }
 
+/** How wide a day is, in percent. */
+export const DAY = 100 / (BEFORE + AFTER);
+
 /** Where a day lies, in percent from the left: the figure is as wide as there is room. */
 export function place(offset: number): number {
-  return ((offset + BEFORE) / (BEFORE + AFTER)) * 100;
+  return (offset + BEFORE) * DAY;
 }
 
 /** The days' bars; `ground` is where they stand and `height` how tall the tallest is. */

@@ -52,6 +52,8 @@ describe("a key of a running roll", () => {
     expect(pairWords(old, NOW)).toBe("Rolling (ends in 6 d)");
     expect(pairWords(key({ pair: { ...pair, ends: null, role: "old" } }), NOW)).toBe("Rolling");
     expect(pairWords(key({ pair: { ...pair, name: "ci", role: "new" } }), NOW)).toBe("Replaces ci");
+    const odd = { ...pair, name: "ci\u200b", role: "new" as const };
+    expect(pairWords(key({ pair: odd }), NOW)).toBe("Replaces ci⟨U+200B⟩");
     expect(pairWords(key({ pair: null }), NOW)).toBeNull();
   });
 });

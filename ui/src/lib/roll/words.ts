@@ -1,4 +1,5 @@
 import type { Grace, KeyView, RollStep, RollView } from "../ipc";
+import { short } from "../keys/names";
 import { exact, relative } from "../keys/time";
 
 /** How long the old key goes on: the choices of "Old key ends". */
@@ -49,7 +50,7 @@ export function shortly(at: number, now: number): string {
 /** What a key's part in a running roll is called in its row; none: it has no part in one. */
 export function pairWords({ pair, expires }: KeyView, now: number): string | null {
   if (!pair) return null;
-  if (pair.role === "new") return `Replaces ${pair.name}`;
+  if (pair.role === "new") return `Replaces ${short(pair.name)}`;
   const ends = pair.ends === null ? null : expires;
   return ends === null || ends <= now ? "Rolling" : `Rolling (ends in ${shortly(ends, now)})`;
 }
@@ -86,7 +87,7 @@ export function stagesOf(
     [1, mine ? "Save its value to the keychain" : "Hand its value over"],
     ...(mine ? [[2, "Try the new value"] as [number, string]] : []),
     ...(signsIn ? [[3, "Sign in with it"] as [number, string]] : []),
-    [4, `Move the end of ${old}`],
+    [4, `Move the end of ${short(old)}`],
   ];
   const doing = stages.findIndex(([at]) => at >= place);
   return stages.map(([, text], index) => ({

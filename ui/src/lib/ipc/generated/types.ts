@@ -1765,7 +1765,7 @@ connection: string,
  */
 uid: string, 
 /**
- * Must equal the key's name.
+ * The key's name; where nobody can type that, the last six characters of its uid.
  */
 typedName: string, };
 
