@@ -96,6 +96,8 @@ async fn two_palettes_are_edited_and_removed_and_never_mistaken_for_each_other()
     page.press("Escape").await;
     waiting.wait_gone().await;
 
+    // Where the last record had gone by itself, that key led back to the list.
+    go(&page, "Settings").await;
     page.role("button", "Remove Staging EU").click().await;
     question.words(containing("every key there stays valid")).wait().await;
     question.words("Connection: Staging EU").wait().await;

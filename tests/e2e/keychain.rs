@@ -196,14 +196,14 @@ async fn settings_try_the_keychain_live() {
     go(&page, "Settings").await;
     let check = page.role("region", "Diagnostics");
     check.role("status", "Keychain").wait_text("is ready").await;
-    check.role("button", "Check again").click().await;
+    check.role("status", "Keychain").role("button", "Check again").click().await;
     check.role("status", "Keychain").wait_text("written, read back and removed just now").await;
     assert_eq!(stage.secrets(&[("service", SERVICE)]).await, [], "the test entry is gone");
 
     stage.stop_keychain().await;
-    check.role("button", "Check again").click().await;
+    check.role("status", "Keychain").role("button", "Check again").click().await;
     check.role("status", "Keychain").wait_text("is not running").await;
     stage.start_keychain(false).await;
-    check.role("button", "Check again").click().await;
+    check.role("status", "Keychain").role("button", "Check again").click().await;
     check.role("status", "Keychain").wait_text("is locked").await;
 }
