@@ -81,8 +81,8 @@ impl Life {
         Self { begins, ends }
     }
 
-    /// Less than a quarter of its life, or less than two minutes, or nothing is left. A token that lives for
-    /// minutes only is refreshed at half of them, else every call would ask for a new one.
+    /// Less than a quarter of its life, or less than two minutes, or nothing is left. A token that
+    /// lives for minutes only is refreshed at half of them, else every call would ask for a new one.
     pub(super) fn wants_refresh(&self, now: Timestamp) -> bool {
         let life = self.ends.duration_since(self.begins);
         let least = (life / 4).max(LITTLE_LEFT.min(life / 2));
