@@ -156,7 +156,10 @@ fn a_vanished_key_does_nothing_but_say_so() {
     for id in &old {
         stage.act(id);
     }
-    assert_eq!(stage.sim.requests().len(), 0, "nothing was sent");
+    // The refresh may still be reading who changed what.
+    let about =
+        |request: &palette_sim::Recorded| request.method != "GET" || request.path.contains(&uid);
+    assert_eq!(stage.sim.requests().into_iter().filter(about).count(), 0, "nothing was sent");
     assert_eq!(told.all().len(), old.len(), "each click is answered");
     assert!(told.all().iter().all(|said| said.contains("not there any more")), "{:?}", told.all());
 }
