@@ -102,8 +102,8 @@ export class Dialogs {
   }
 
   /**
-   * Another connection than this one is being opened: what is about its keys or its review closes. A question keeps
-   * its own connection, and the colour of that one.
+   * Another connection than this one is being opened: what is about its keys or its review closes.
+   * A question keeps its own connection, and the colour of that one.
    */
   leave(connection: string | null): void {
     const forms: DialogRequest["kind"][] = [
