@@ -413,6 +413,15 @@ impl Live {
         ports.keys_changed(&self.id());
     }
 
+    /// The list has changed; with it, perhaps, what the connection says of its sign-in key and of what
+    /// its caller may do.
+    fn tell_changed_since(&self, ports: &Ports, shown: &ConnectionView) {
+        self.tell_changed(ports);
+        if self.view() != *shown {
+            ports.tell(Change::Connections);
+        }
+    }
+
     /// Remember this before a list is asked for, and give it to [`Live::replace`].
     pub(crate) fn step(&self) -> u64 {
         self.with(|inner| inner.step)
@@ -429,6 +438,7 @@ impl Live {
         let at = listed.as_of;
         // What is on disk is the list before, too.
         self.known(ports);
+        let shown = self.view();
         let lists = self.with(|inner| {
             inner.disk_read = true;
             inner.offset_ms = listed.clock_offset_ms;
@@ -447,7 +457,7 @@ impl Live {
         let changed =
             lists.map(|(before, now)| review::changed(ports, &self.id(), &before, &now, at));
         self.write_soon(ports);
-        self.tell_changed(ports);
+        self.tell_changed_since(ports, &shown);
         changed.unwrap_or_default()
     }
 
@@ -489,6 +499,7 @@ impl Live {
     /// A key was read back after a change, or is gone.
     pub(crate) fn patch(self: &Arc<Self>, ports: &Arc<Ports>, uid: &KeyUid, key: Option<&ApiKey>) {
         self.known(ports);
+        let shown = self.view();
         self.with(|inner| {
             inner.step += 1;
             if inner.patches.len() == PATCHES {
@@ -504,7 +515,7 @@ impl Live {
             }
         });
         self.write_soon(ports);
-        self.tell_changed(ports);
+        self.tell_changed_since(ports, &shown);
     }
 
     /// Writes the list to disk in a moment. What is lost when the app ends before is only a cache.

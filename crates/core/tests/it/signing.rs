@@ -17,8 +17,11 @@ use palette_keys_core::keys::revoke::RevokeView;
 use palette_keys_core::keys::roll::{Grace, RollRequest};
 use palette_keys_core::keys::{Flag, KeyUid, KeyView};
 use palette_keys_core::outbox::{OutboxAction, OutboxAddRequest};
+use palette_keys_core::palette_keys::Change;
 use palette_keys_core::{ErrorCode, Failure, Secret};
 use palette_sim::{Account, Fault, Matcher, NewKey, Seed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 async fn connection(desk: &Desk, id: &str) -> ConnectionView {
@@ -536,4 +539,29 @@ async fn removing_the_connection_takes_the_own_key_out_of_the_keychain() {
     let entry = EntryName::key_value(&*desk.connection, uid);
     assert_eq!(desk.keychain.read(entry).await.err(), Some(KeychainError::ItemMissing));
     assert!(desk.keychain.names().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_listens_is_told_when_a_list_says_something_else_of_the_sign_in_key() {
+    let desk = Desk::admin().await;
+    let own = desk.listed("palette-keys on lark").await;
+    it_is(&desk, &own.uid).unwrap();
+    let told = Arc::new(AtomicUsize::new(0));
+    let counts = told.clone();
+    desk.keys.on_change(Box::new(move |change| {
+        if change == Change::Connections {
+            counts.fetch_add(1, Ordering::Relaxed);
+        }
+    }));
+
+    // Another key is no matter of the connection's.
+    let other = desk.sim.key_named("ci-prod").unwrap();
+    desk.sim.edit_key_directly(&other.uid, |key| key.name = "ci-staging".into());
+    desk.list(true).await;
+    assert_eq!(told.load(Ordering::Relaxed), 0);
+
+    desk.sim.edit_key_directly(&own.uid, |key| key.name = "palette-keys on heron".into());
+    desk.list(true).await;
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert_eq!(sign_in(&desk).await.name.as_deref(), Some("palette-keys on heron"));
 }
