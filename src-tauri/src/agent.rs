@@ -410,6 +410,11 @@ pub async fn first_paint<R: Runtime>(app: &AppHandle<R>) {
     let _ = tokio::time::timeout(PAINTS_WITHIN, app.state::<Agent>().painted.notified()).await;
 }
 
+/// The page of the main window is not to be told anything before it begins anew.
+pub fn page_hears_no_more<R: Runtime>(app: &AppHandle<R>) {
+    lock(&app.state::<Agent>().waiting).hears = false;
+}
+
 /// The window is gone, or a new one has not started yet.
 pub fn window_gone<R: Runtime>(app: &AppHandle<R>) {
     let agent = app.state::<Agent>();
@@ -501,6 +506,7 @@ pub async fn act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
 
 async fn do_act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
     match id {
+        id if crate::lock::is_locked(app) && !while_locked(&id) => in_window(app, id),
         TrayId::Open => windows::raise(app),
         TrayId::Show { connection, uid } => {
             if known(app, &connection, &uid).is_some() {
@@ -536,6 +542,24 @@ async fn do_act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
         TrayId::Resume => paused(app, None),
         TrayId::Quit => quit(app, QuitRequest { anyway: false }),
     }
+}
+
+/// What the tray does although the app is locked: it takes keys out of service, shows the window and
+/// ends the app. No value leaves it and no key gains anything.
+fn while_locked(id: &TrayId) -> bool {
+    !matches!(id, TrayId::Renew { .. } | TrayId::Undo { .. } | TrayId::Copy { .. })
+}
+
+/// Leads to where it can be done once the window is unlocked.
+fn in_window<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
+    match id {
+        TrayId::Renew { connection, uid } => go(app, GoView::Renew { connection, uid: uid.into() }),
+        TrayId::Undo { connection, uid } | TrayId::Copy { connection, uid } => {
+            go(app, GoView::Key { connection, uid: uid.into() });
+        }
+        _ => windows::raise(app),
+    }
+    tell(app, "Palette Keys is locked", "Unlock it in its window first. Nothing was done.");
 }
 
 /// The key that was clicked, as it is known now. Another one is never taken for it.

@@ -13,7 +13,8 @@ use tauri::{AppHandle, Emitter, Manager, Runtime};
 use crate::{
     agent,
     desk::Desk,
-    events, login, network,
+    events, login,
+    network::{self, Heard},
     notify::{self, Notifier},
     schedule,
     views::BackgroundView,
@@ -50,9 +51,16 @@ pub fn start<R: Runtime>(app: &AppHandle<R>) {
             changed(&app);
         })
     };
-    network::watch(Arc::clone(&pulse), {
-        let app = app.clone();
-        move || screen_locked(&app)
+    network::watch({
+        let (app, pulse) = (app.clone(), Arc::clone(&pulse));
+        move |heard| match heard {
+            Heard::Network => pulse.network_changed(),
+            Heard::Resumed => {
+                pulse.resumed();
+                crate::lock::look(&app);
+            }
+            Heard::ScreenLocked => screen_locked(&app),
+        }
     });
     app.manage(Background {
         notifier,
@@ -69,10 +77,13 @@ pub fn start<R: Runtime>(app: &AppHandle<R>) {
 /// Nobody is at the desk: no value stays on the clipboard or in a window.
 fn screen_locked<R: Runtime>(app: &AppHandle<R>) {
     let app = app.clone();
-    tauri::async_runtime::spawn(async move {
-        crate::reveal::close(&app);
-        let _ = app.state::<crate::clipboard::Clipboard>().clear().await;
-    });
+    tauri::async_runtime::spawn(async move { put_values_away(&app).await });
+}
+
+/// No value stays on the clipboard or in a window.
+pub(crate) async fn put_values_away<R: Runtime>(app: &AppHandle<R>) {
+    crate::reveal::close(app);
+    let _ = app.state::<crate::clipboard::Clipboard>().clear().await;
 }
 
 /// The desktop's notices, as the agent needs them.

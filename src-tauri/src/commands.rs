@@ -7,8 +7,11 @@ use crate::{
     agent,
     clipboard::Clipboard,
     desk::Desk,
-    files, reveal,
-    views::{BackgroundView, ClipboardView, PauseRequest, QuitRequest, RevealView, StartRequest},
+    files, lock, reveal,
+    views::{
+        BackgroundView, ClipboardView, LockView, PauseRequest, QuitRequest, RevealView,
+        StartRequest,
+    },
 };
 use palette_keys_core::{
     Failure,
@@ -60,11 +63,39 @@ pub async fn start<R: Runtime>(
     desk: State<'_, Desk>,
     request: StartRequest,
 ) -> Answer<StartView> {
-    if !request.begins {
-        return desk.keys.start().await;
+    if request.begins {
+        agent::page_begins(&app);
     }
-    agent::page_begins(&app);
-    desk.keys.start_with_keys().await
+    if lock::is_locked(&app) {
+        return Err(lock::refusal());
+    }
+    if request.begins { desk.keys.start_with_keys().await } else { desk.keys.start().await }
+}
+
+/// Whether the app is locked, and what unlocking asks for.
+#[tauri::command]
+pub async fn lock_state<R: Runtime>(app: AppHandle<R>) -> Answer<LockView> {
+    Ok(lock::view(&app).await)
+}
+
+/// Locks the app now.
+#[tauri::command]
+pub async fn lock_now<R: Runtime>(app: AppHandle<R>) -> Answer<()> {
+    lock::lock_now(&app).await;
+    Ok(())
+}
+
+/// Unlocks the app, once the desktop has recognised the person where it can.
+#[tauri::command]
+pub async fn unlock<R: Runtime>(app: AppHandle<R>) -> Answer<()> {
+    lock::unlock(&app).await
+}
+
+/// Somebody uses the window.
+#[tauri::command]
+pub async fn in_use<R: Runtime>(app: AppHandle<R>) -> Answer<()> {
+    lock::in_use(&app);
+    Ok(())
 }
 
 /// The page hears events from now on.
@@ -514,7 +545,9 @@ pub async fn save_settings<R: Runtime>(
     desk: State<'_, Desk>,
     request: Settings,
 ) -> Answer<Settings> {
+    lock::agree(&app, &desk.keys.settings(), &request).await?;
     desk.keys.save_settings(request).inspect(|settings| {
+        lock::settings_saved(&app, settings);
         crate::windows::set_appearance(&app, settings.appearance);
         crate::background::settings_saved(&app, settings);
         agent::background_changed(&app);
@@ -586,6 +619,10 @@ macro_rules! table {
 
 table! {
     start: StartRequest => StartView,
+    lock_state: () => LockView,
+    lock_now: () => (),
+    unlock: () => (),
+    in_use: () => (),
     hears: () => (),
     shows: () => (),
     painted: () => (),

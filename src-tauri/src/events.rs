@@ -88,6 +88,9 @@ pub fn connections_changed<R: Runtime>(app: &AppHandle<R>) {
 }
 
 fn tell<R: Runtime, P: serde::Serialize + Clone>(app: &AppHandle<R>, event: &str, payload: P) {
-    // No window, nobody to tell: it asks for everything when it opens.
+    // No window, or a locked one, and nobody to tell: it asks for everything when it opens.
+    if crate::lock::is_locked(app) {
+        return;
+    }
     let _ = app.emit_to(MAIN, event, payload);
 }

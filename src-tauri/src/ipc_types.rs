@@ -66,7 +66,7 @@ fn types(config: &ts_rs::Config) -> String {
         AuditsRequest, AuditsView, AuditView,
         FoundRequest, FoundView, FoundOutcome, RevokeFoundRequest, RevokedFoundView, FoundProof,
         StartRequest, StartView, ClipboardState, ClipboardView, RevealView, KeysChangedView,
-        BackgroundView, PauseRequest, QuitRequest, GoView,
+        BackgroundView, LockView, PauseRequest, QuitRequest, GoView,
         OwnerView, OwnerRoleView, Severity, Rule, Suggestion, FindingView, AcceptRequest,
         TakeBackRequest, AcceptedView, ChangeKind, KeyChangeView, Thresholds, PolicyProblem,
         RuleView, PolicyView, TimelineView, DayView, PileUpView, MoveView, SpreadView,

@@ -19,6 +19,7 @@ pub mod hardening;
 pub mod host;
 #[cfg(test)]
 mod ipc_types;
+pub mod lock;
 mod login;
 mod network;
 pub mod notify;
@@ -75,6 +76,7 @@ pub fn run() -> Result<(), Box<dyn std::error::Error>> {
             let app = app.handle();
             prepare(app, Arc::clone(&keys), demo_wanted)?;
             agent::is_program(app);
+            app.state::<lock::Lock>().proved_by(Box::new(lock::Desktop));
             if hidden {
                 live_without_window(app);
                 agent::stay_hidden(app);
@@ -128,7 +130,7 @@ pub fn builder<R: Runtime>(builder: Builder<R>) -> Builder<R> {
     builder
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_store::Builder::new().build())
-        .invoke_handler(commands::handler())
+        .invoke_handler(lock::guarded(commands::handler()))
         .on_window_event(windows::on_event)
 }
 
@@ -161,6 +163,7 @@ pub fn prepare<R: Runtime>(
         let _runtime = runtime.enter();
         keys.start_sending();
     }
+    app.manage(lock::Lock::new(&keys));
     app.manage(clipboard::Clipboard::start(app.clone()));
     app.manage(reveal::Shown::default());
     let desk = desk::Desk::new(keys);
@@ -169,6 +172,7 @@ pub fn prepare<R: Runtime>(
         tauri::async_runtime::block_on(desk.open_demo_at_start())?;
     }
     app.manage(desk);
+    tauri::async_runtime::spawn(lock::watch(app.clone()));
     Ok(())
 }
 

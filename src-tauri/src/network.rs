@@ -2,19 +2,26 @@
 //! NetworkManager on the system bus. Without them the loop still notices a jump of the clock, and
 //! asks again by itself.
 
-use std::sync::Arc;
+/// What the system says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody says so there"))]
+pub(crate) enum Heard {
+    /// The network came or changed.
+    Network,
+    /// The computer woke from sleep.
+    Resumed,
+    /// The screen is being locked; somebody else's on the same computer counts too.
+    ScreenLocked,
+}
 
-use crate::schedule::Pulse;
-
-/// Listens for as long as the app runs. `locked` is called on a thread of its own when the screen is
-/// being locked.
+/// Listens for as long as the app runs. `hears` is called on a thread of its own.
 #[cfg(target_os = "linux")]
-pub(crate) fn watch(pulse: Arc<Pulse>, locked: impl Fn() + Send + 'static) {
+pub(crate) fn watch(hears: impl Fn(Heard) + Send + 'static) {
     let listening = std::thread::Builder::new()
         .name("network".into())
         .spawn(move || {
             // A system without these is a common thing and no fault.
-            let _ = linux::listen(&pulse, &locked);
+            let _ = linux::listen(&hears);
         })
         .map(drop);
     if listening.is_err() {
@@ -24,7 +31,7 @@ pub(crate) fn watch(pulse: Arc<Pulse>, locked: impl Fn() + Send + 'static) {
 
 /// Elsewhere the jump of the clock and the pauses between tries have to do.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn watch(_pulse: Arc<Pulse>, _locked: impl Fn() + Send + 'static) {}
+pub(crate) fn watch(_hears: impl Fn(Heard) + Send + 'static) {}
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -36,7 +43,7 @@ mod linux {
         zvariant::Value,
     };
 
-    use super::{Arc, Pulse};
+    use super::Heard;
 
     const MANAGER: &str = "org.freedesktop.NetworkManager";
     const LOGIN: &str = "org.freedesktop.login1.Manager";
@@ -53,34 +60,23 @@ mod linux {
          arg0='org.freedesktop.login1.Session'",
     ];
 
-    pub(super) fn listen(pulse: &Arc<Pulse>, locked: &dyn Fn()) -> zbus::Result<()> {
+    pub(super) fn listen(hears: &dyn Fn(Heard)) -> zbus::Result<()> {
         let bus = Connection::system()?;
         let proxy = DBusProxy::new(&bus)?;
         for rule in RULES {
             proxy.add_match_rule(rule.try_into()?)?;
         }
         for message in MessageIterator::from(&bus) {
-            match meaning(&message?) {
-                Some(Meaning::Network) => pulse.network_changed(),
-                Some(Meaning::Resumed) => pulse.resumed(),
-                Some(Meaning::Locked) => locked(),
-                None => {}
+            if let Some(heard) = meaning(&message?) {
+                hears(heard);
             }
         }
         Ok(())
     }
 
-    #[derive(Debug, PartialEq, Eq)]
-    pub(super) enum Meaning {
-        Network,
-        Resumed,
-        /// The screen is being locked; somebody else's on the same computer counts too.
-        Locked,
-    }
-
     /// What a signal means for us. Everything the bus says is taken for a hint only: the worst it
     /// can do is one more look at the server, or a clipboard cleared early.
-    pub(super) fn meaning(message: &Message) -> Option<Meaning> {
+    pub(super) fn meaning(message: &Message) -> Option<Heard> {
         if message.message_type() != Type::Signal {
             return None;
         }
@@ -90,7 +86,7 @@ mod linux {
             // 50 to 70: connected to this link, this site, everywhere.
             (MANAGER, "StateChanged") => {
                 let state: u32 = body.deserialize().ok()?;
-                (state >= 50).then_some(Meaning::Network)
+                (state >= 50).then_some(Heard::Network)
             }
             // A VPN comes and goes without a change of state.
             (PROPERTIES, "PropertiesChanged") => {
@@ -99,18 +95,18 @@ mod linux {
                 let ours = ["PrimaryConnection", "ActiveConnections", "Connectivity"];
                 match interface {
                     MANAGER if ours.iter().any(|name| changed.contains_key(name)) => {
-                        Some(Meaning::Network)
+                        Some(Heard::Network)
                     }
                     SESSION if changed.get("LockedHint") == Some(&Value::Bool(true)) => {
-                        Some(Meaning::Locked)
+                        Some(Heard::ScreenLocked)
                     }
                     _ => None,
                 }
             }
-            (SESSION, "Lock") => Some(Meaning::Locked),
+            (SESSION, "Lock") => Some(Heard::ScreenLocked),
             (LOGIN, "PrepareForSleep") => {
                 let going: bool = body.deserialize().ok()?;
-                (!going).then_some(Meaning::Resumed)
+                (!going).then_some(Heard::Resumed)
             }
             _ => None,
         }
@@ -124,7 +120,7 @@ mod tests {
 
     use zbus::{message::Message, zvariant::Value};
 
-    use super::linux::{Meaning, meaning};
+    use super::{Heard, linux::meaning};
 
     fn signal<B>(path: &str, interface: &str, member: &str, body: &B) -> Message
     where
@@ -139,17 +135,17 @@ mod tests {
         let login = "org.freedesktop.login1.Manager";
         let at = "/org/freedesktop/NetworkManager";
         let state = |state: u32| meaning(&signal(at, manager, "StateChanged", &(state,)));
-        assert_eq!(state(70), Some(Meaning::Network));
+        assert_eq!(state(70), Some(Heard::Network));
         assert_eq!(state(20), None, "going offline helps nobody");
         let sleep = |going: bool| meaning(&signal("/x", login, "PrepareForSleep", &(going,)));
-        assert_eq!(sleep(false), Some(Meaning::Resumed));
+        assert_eq!(sleep(false), Some(Heard::Resumed));
         assert_eq!(sleep(true), None);
         let properties = |interface: &str, name: &str| {
             let changed = HashMap::from([(name, Value::from(1_u32))]);
             let body = (interface, changed, Vec::<&str>::new());
             meaning(&signal(at, "org.freedesktop.DBus.Properties", "PropertiesChanged", &body))
         };
-        assert_eq!(properties(manager, "ActiveConnections"), Some(Meaning::Network));
+        assert_eq!(properties(manager, "ActiveConnections"), Some(Heard::Network));
         assert_eq!(properties(manager, "Devices"), None);
         assert_eq!(properties("org.example", "ActiveConnections"), None);
         let session = "org.freedesktop.login1.Session";
@@ -158,9 +154,9 @@ mod tests {
             let body = (session, changed, Vec::<&str>::new());
             meaning(&signal("/x", "org.freedesktop.DBus.Properties", "PropertiesChanged", &body))
         };
-        assert_eq!(hint(true), Some(Meaning::Locked));
+        assert_eq!(hint(true), Some(Heard::ScreenLocked));
         assert_eq!(hint(false), None);
-        assert_eq!(meaning(&signal("/x", session, "Lock", &())), Some(Meaning::Locked));
+        assert_eq!(meaning(&signal("/x", session, "Lock", &())), Some(Heard::ScreenLocked));
         assert_eq!(meaning(&signal("/x", session, "Unlock", &())), None);
         assert_eq!(meaning(&signal(at, manager, "StateChanged", &("no number",))), None);
     }

@@ -186,9 +186,10 @@ impl Notices {
     }
 }
 
-/// The person has the main window before them.
+/// The person has the main window before them, and it would say what happens.
 fn is_looked_at<R: Runtime>(app: &AppHandle<R>) -> bool {
-    app.get_webview_window(MAIN).is_some_and(|window| window.is_focused().unwrap_or(false))
+    !crate::lock::is_locked(app)
+        && app.get_webview_window(MAIN).is_some_and(|window| window.is_focused().unwrap_or(false))
 }
 
 /// For the jitter only.

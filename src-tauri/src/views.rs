@@ -55,6 +55,16 @@ pub struct BackgroundView {
     pub login_problem: Option<String>,
 }
 
+/// The lock of the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LockView {
+    /// The window shows nothing, and gets nothing, until it is unlocked.
+    pub locked: bool,
+    /// Unlocking has the desktop ask for the person's password; else it asks for nothing.
+    pub asks: bool,
+}
+
 /// Pause the notices.
 #[derive(Debug, Clone, Deserialize, Serialize, TS)]
 #[serde(rename_all = "camelCase")]

@@ -9,6 +9,7 @@
     reason = "a failed expectation is a failed test, and a figure is printed"
 )]
 
+mod lock;
 mod tray;
 
 use std::sync::Arc;

@@ -28,6 +28,7 @@ mod harness;
 mod hostile;
 mod keychain;
 mod keys;
+mod lock;
 mod look;
 mod offline;
 mod outbox;

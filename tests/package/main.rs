@@ -46,6 +46,12 @@ fn it_installs_starts_shows_itself_and_leaves_only_the_persons_data() {
     let entry = Entry::of(&root);
     say("its desktop entry is valid, and its program and icon are there");
 
+    let policy = root.path("usr/share/polkit-1/actions/dev.palettekeys.app.policy");
+    let policy = std::fs::read_to_string(policy).expect("the policy can be read");
+    assert!(policy.contains(r#"<action id="dev.palettekeys.app.unlock">"#), "{policy}");
+    assert!(!policy.contains("<allow_active>yes"), "it asks for a password");
+    say("polkit is told what unlocking asks for");
+
     let screen = Screen::start();
     let panel = Panel::start(root.runtime());
     let mut app = root.start(&entry.program, &screen.display());

@@ -6,5 +6,6 @@ export { default as Dialogs } from "./components/dialogs/Dialogs.svelte";
 export { default as CommandPalette } from "./components/frame/CommandPalette.svelte";
 export { default as ActivityView } from "./views/ActivityView.svelte";
 export { default as ConnectView } from "./views/ConnectView.svelte";
+export { default as LockView } from "./views/LockView.svelte";
 export { default as ReviewView } from "./views/ReviewView.svelte";
 export { default as SettingsView } from "./views/SettingsView.svelte";

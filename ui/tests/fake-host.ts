@@ -69,6 +69,7 @@ export interface FakeOptions {
   /** Keys that the server gave and that could not be understood. */
   skipped?: number;
   held?: boolean;
+  locked?: boolean;
   /** What waits in the outbox from the start. */
   outbox?: Partial<OutboxItemView>[];
   damaged?: string[];
@@ -107,6 +108,8 @@ export interface FakeHost extends Host {
   outbox: OutboxView;
   /** Rolls that are not over. */
   rolls: RollView[];
+  /** The app is locked. */
+  locked: boolean;
   background: BackgroundView;
   /** Makes one record from parts and puts it into the outbox, as another process or the tray does. */
   record(part?: Partial<OutboxItemView>): OutboxItemView;
@@ -485,7 +488,10 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
   };
 
   const commands: Handlers = {
-    start: ({ begins }) => startView(begins),
+    start: ({ begins }) => {
+      if (host.locked) throw fault({ code: "appLocked", message: "Unlock it to go on." });
+      return startView(begins);
+    },
     hears: () => null,
     shows: () => null,
     painted: () => null,
@@ -894,6 +900,16 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     policy: () => fakePolicy(),
     choose_policy: () =>
       (host.settings = { ...host.settings, policyPath: "/home/jane/policy.toml" }),
+    lock_state: () => ({ locked: host.locked, asks: false }),
+    lock_now: () => {
+      host.locked = true;
+      return null;
+    },
+    unlock: () => {
+      host.locked = false;
+      return null;
+    },
+    in_use: () => null,
     check_network: ({ connection }) => ({
       connection,
       host: "palette.acme.example",
@@ -920,6 +936,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       leadDays: 14,
       longestLifeDays: null,
       refreshMinutes: 15,
+      lockAfterMinutes: null,
       startAtLogin: false,
       closeToTray: true,
       notices: true,
@@ -933,6 +950,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       renewSignInKey: true,
     },
     rolls: [],
+    locked: options.locked ?? false,
     outbox: {
       items: [],
       damaged: (options.damaged ?? []).map((words, index) => ({ record: `bad-${index}`, words })),

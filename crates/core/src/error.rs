@@ -177,6 +177,10 @@ pub enum ErrorCode {
     StoreFailed,
     /// A setting is out of its range.
     SettingInvalid,
+    /// The app is locked: it does nothing for its window.
+    AppLocked,
+    /// The desktop did not say that the person at the desk is who they should be.
+    NotRecognised,
     /// A mistake of ours.
     Internal,
 }

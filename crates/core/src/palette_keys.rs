@@ -438,6 +438,20 @@ impl PaletteKeys {
         Ok(request)
     }
 
+    /// The app was locked when it last ended. When that cannot be read it was not: nobody is to be
+    /// kept out by a damaged file.
+    pub fn was_locked(&self) -> bool {
+        self.inner.ports.store.was_locked().unwrap_or_default()
+    }
+
+    /// Remembers whether the app is locked, for its next start.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn remember_lock(&self, locked: bool) -> Result<(), Failure> {
+        self.inner.ports.store.remember_lock(locked).map_err(|error| error.failure())
+    }
+
     /// Tries the keychain for real, which may open its prompt, and says where it stands.
     pub async fn check_keychain(&self) -> KeychainView {
         let keychain = &self.inner.ports.keychain;

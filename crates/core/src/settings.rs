@@ -133,6 +133,9 @@ pub struct Settings {
     pub longest_life_days: Option<u32>,
     /// Minutes between refreshes: 1 to 120.
     pub refresh_minutes: u32,
+    /// Minutes without a key or a click in the window after which the app locks: 1 to 240; none:
+    /// never.
+    pub lock_after_minutes: Option<u32>,
     /// Start with the desktop session, without a window.
     pub start_at_login: bool,
     /// Closing the window keeps the tray, where there is one.
@@ -168,6 +171,7 @@ impl Default for Settings {
             lead_days: 14,
             longest_life_days: None,
             refresh_minutes: 15,
+            lock_after_minutes: None,
             start_at_login: false,
             close_to_tray: true,
             notices: true,
@@ -192,6 +196,7 @@ const CLIPBOARD_SECONDS: RangeInclusive<u32> = 10..=300;
 const LIFE_DAYS: RangeInclusive<u32> = 1..=3650;
 const LEAD_DAYS: RangeInclusive<u32> = 1..=90;
 const REFRESH_MINUTES: RangeInclusive<u32> = 1..=120;
+const LOCK_MINUTES: RangeInclusive<u32> = 1..=240;
 
 impl Settings {
     /// Refuses what a person may not choose; nothing is changed in silence.
@@ -209,6 +214,11 @@ impl Settings {
                 LIFE_DAYS,
             ),
             ("The minutes between refreshes", self.refresh_minutes, REFRESH_MINUTES),
+            (
+                "The minutes until the app locks",
+                self.lock_after_minutes.unwrap_or(*LOCK_MINUTES.start()),
+                LOCK_MINUTES,
+            ),
         ];
         for (what, value, range) in ranges {
             if !range.contains(&value) {
@@ -308,6 +318,8 @@ impl Settings {
         self.clipboard_seconds = into(self.clipboard_seconds, CLIPBOARD_SECONDS);
         self.lead_days = into(self.lead_days, LEAD_DAYS);
         self.refresh_minutes = into(self.refresh_minutes, REFRESH_MINUTES);
+        self.lock_after_minutes =
+            self.lock_after_minutes.map(|minutes| into(minutes, LOCK_MINUTES));
         self.notice_days.retain(|days| NOTICE_DAYS.contains(days));
         self.notice_days.sort_unstable_by(|a, b| b.cmp(a));
         self.notice_days.dedup();
@@ -342,7 +354,7 @@ mod tests {
     fn refuses_each_value_out_of_its_range() {
         let good = Settings::default();
         assert!(good.check().is_ok());
-        let bad: [fn(&mut Settings); 15] = [
+        let bad: [fn(&mut Settings); 17] = [
             |s| s.clipboard_seconds = 9,
             |s| s.clipboard_seconds = 301,
             |s| s.default_expiration_days = 0,
@@ -355,6 +367,8 @@ mod tests {
             |s| s.refresh_minutes = 0,
             |s| s.refresh_minutes = 121,
             |s| s.refresh_minutes = u32::MAX,
+            |s| s.lock_after_minutes = Some(0),
+            |s| s.lock_after_minutes = Some(241),
             |s| s.notice_days = vec![0],
             |s| s.notice_days = vec![3, 7],
             |s| s.notice_days = (1..=11).rev().collect(),
@@ -376,6 +390,8 @@ mod tests {
             },
             Settings { default_expiration_days: 3650, ..good.clone() },
             Settings { longest_life_days: Some(30), ..good.clone() },
+            Settings { lock_after_minutes: Some(1), ..good.clone() },
+            Settings { lock_after_minutes: Some(240), ..good.clone() },
         ] {
             assert_eq!(edge.check(), Ok(()));
         }
@@ -434,6 +450,7 @@ mod tests {
             "defaultExpirationDays": 90,
             "longestLifeDays": 60,
             "refreshMinutes": 4_000_000_000_u32,
+            "lockAfterMinutes": 0,
             "noticeDays": [3, 7, 7, 0, 400],
             "fromTheFuture": [1, 2],
             "hiddenColumns": ["owner", "moonPhase"],
@@ -455,6 +472,7 @@ mod tests {
                 lead_days: 14,
                 longest_life_days: Some(60),
                 refresh_minutes: 120,
+                lock_after_minutes: Some(1),
                 notice_days: vec![7, 3],
                 hidden_columns: BTreeSet::from([ListColumn::Owner]),
                 severities: BTreeMap::from([(Rule::NeverEnds, Severity::Off)]),

@@ -15,6 +15,7 @@ mod connections;
 mod file;
 mod intents;
 mod journal;
+mod lock;
 mod outbox;
 mod review;
 mod rolls;

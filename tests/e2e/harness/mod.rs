@@ -8,6 +8,7 @@ mod keychain;
 mod keys;
 mod notices;
 mod page;
+mod polkit;
 mod stage;
 mod tray;
 
@@ -29,6 +30,8 @@ pub use keychain::{Keychain, StoredSecret};
 pub use notices::{Notice, Notices};
 #[allow(unused_imports, reason = "as above")]
 pub use page::{Locator, Name, Page, any, containing};
+#[allow(unused_imports, reason = "as above")]
+pub use polkit::{Person, Polkit};
 pub use stage::{Launch, Setting, Stage};
 #[allow(unused_imports, reason = "as above")]
 pub use tray::{Entry, Icon, Panel, TrayItem};

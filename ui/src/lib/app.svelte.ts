@@ -29,6 +29,7 @@ import {
   type StartView,
   type ValueSource,
 } from "./ipc";
+import { followUse } from "./inUse";
 import { askStart } from "./ipc/begin";
 import { aboutRecord, Keys, refused } from "./keys/keys.svelte";
 import { nameAndUid, person, short } from "./keys/names";
@@ -63,7 +64,7 @@ const FRESH = 15 * MINUTE;
 
 /** The window: where it is, which connection is open, and what floats above. */
 export class App {
-  phase = $state<"starting" | "failed" | "ready">("starting");
+  phase = $state<"starting" | "failed" | "locked" | "ready">("starting");
   problem = $state.raw<ErrorView | null>(null);
   route = $state.raw<Route>({ kind: "keys" });
 
@@ -77,6 +78,7 @@ export class App {
     leadDays: 14,
     longestLifeDays: null,
     refreshMinutes: 15,
+    lockAfterMinutes: null,
     startAtLogin: false,
     closeToTray: true,
     notices: true,
@@ -187,7 +189,27 @@ export class App {
       void this.#settle();
     } catch (thrown) {
       this.problem = toFailure(thrown);
-      this.phase = "failed";
+      this.phase = this.problem.code === "appLocked" ? "locked" : "failed";
+    }
+  }
+
+  /** Begins once the person is recognised; answers why it does not. */
+  async unlock(): Promise<ErrorView | null> {
+    try {
+      await call("unlock", null);
+    } catch (thrown) {
+      return toFailure(thrown);
+    }
+    await this.start();
+    return null;
+  }
+
+  /** Locks the app. The shell loads this page anew. */
+  async lock(): Promise<void> {
+    try {
+      await call("lock_now", null);
+    } catch (thrown) {
+      this.say(toFailure(thrown));
     }
   }
 
@@ -258,6 +280,7 @@ export class App {
     until(this.clipboard.follow());
     this.#hearing = Promise.allSettled(pendings);
     ends.push(followDesktop(() => this.settings.appearance));
+    ends.push(followUse(() => this.phase === "ready" && this.settings.lockAfterMinutes !== null));
     const timer = setInterval(() => this.#minutePassed(), MINUTE);
     const focused = () => this.#refreshIfOlderThan(MINUTE);
     window.addEventListener("focus", focused);

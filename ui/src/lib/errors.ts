@@ -208,6 +208,8 @@ const presentations: Record<ErrorCode, Presentation> = {
     title: "That value is not allowed",
     next: "Choose a value in the range shown.",
   },
+  appLocked: { title: "Palette Keys is locked", next: null },
+  notRecognised: { title: "You were not recognised", next: null },
   internal: { title: "Something went wrong in Palette Keys", next: "Try again." },
 };
 

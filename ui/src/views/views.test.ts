@@ -43,6 +43,48 @@ async function violations(): Promise<string[]> {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
+describe("a locked app", () => {
+  it("shows nothing of the keys until it is unlocked", async () => {
+    stand({ locked: true });
+    user = userEvent.setup();
+    render(AppWindow, { app });
+    const button = await screen.findByRole("button", { name: "Unlock" });
+    expect(screen.getByRole("main", { name: "Palette Keys is locked" }).contains(button)).toBe(
+      true,
+    );
+    await waitFor(() => expect(document.activeElement).toBe(button));
+    await screen.findByText(/^Unlocking asks for nothing on this desktop/);
+    expect(screen.queryByText("ci-prod")).toBeNull();
+    expect(await violations()).toEqual([]);
+    expect(host.calls.map(({ name }) => name)).not.toContain("list_keys");
+
+    host.fail("unlock", { code: "notRecognised", message: "The question was closed." });
+    await user.click(button);
+    await screen.findByText("The question was closed.");
+    host.fail("unlock", null);
+    await user.click(button);
+    await screen.findByRole("row", { name: /^Select ci-prod / });
+    await waitFor(() => expect(sent("hears")).toHaveLength(1));
+    expect(screen.queryByRole("button", { name: "Unlock" })).toBeNull();
+  });
+
+  it("is locked from the settings, which say what unlocking asks for", async () => {
+    stand();
+    host.answer("lock_state", () => ({ locked: false, asks: true }));
+    user = userEvent.setup();
+    render(AppWindow, { app });
+    await waitFor(() => expect(app.phase).toBe("ready"));
+    app.go({ kind: "settings" });
+    const field = await screen.findByRole("textbox", { name: "Lock after idle" });
+    await screen.findByText(/Unlocking asks for your password, through your desktop\.$/);
+    await user.type(field, "10");
+    await user.tab();
+    await waitFor(() => expect(app.settings.lockAfterMinutes).toBe(10));
+    await user.click(screen.getByRole("button", { name: "Lock now" }));
+    expect(host.locked).toBe(true);
+  });
+});
+
 describe("the first screen", () => {
   it("needs one answer, and hears of what came meanwhile", async () => {
     stand();

@@ -1,17 +1,22 @@
-import type { Appearance, ErrorView, Settings } from "../ipc";
+import type { Appearance, ErrorCode, ErrorView, Settings } from "../ipc";
 
 /** A setting that is a number, with what it may be. */
 export interface NumberSetting {
   least: number;
   most: number;
-  /** Empty is allowed and means "no limit". */
+  /** Empty is allowed and means "no limit", or "never". */
   optional: boolean;
   unit: string;
 }
 
 /** The settings that are numbers. */
 export type NumberName =
-  "defaultExpirationDays" | "leadDays" | "longestLifeDays" | "clipboardSeconds" | "refreshMinutes";
+  | "defaultExpirationDays"
+  | "leadDays"
+  | "longestLifeDays"
+  | "clipboardSeconds"
+  | "refreshMinutes"
+  | "lockAfterMinutes";
 
 /** The settings that are on or off. */
 export type FlagName =
@@ -27,6 +32,7 @@ export const NUMBERS: Record<NumberName, NumberSetting> = {
   longestLifeDays: { least: 1, most: 3650, optional: true, unit: "days" },
   clipboardSeconds: { least: 10, most: 300, optional: false, unit: "seconds" },
   refreshMinutes: { least: 1, most: 120, optional: false, unit: "minutes" },
+  lockAfterMinutes: { least: 1, most: 240, optional: true, unit: "minutes" },
 };
 
 /** The number that was typed, or what is wrong with it in words. */
@@ -76,6 +82,7 @@ export class SettingsForm {
     longestLifeDays: "",
     clipboardSeconds: "",
     refreshMinutes: "",
+    lockAfterMinutes: "",
   });
   /** The notice days as typed; may be wrong for a while. */
   typedDays = $state("");
@@ -139,7 +146,7 @@ export class SettingsForm {
     this.problem = null;
     const failure = await this.#save(settings);
     if (!failure) this.saved = name;
-    else if (failure.code === "settingInvalid" && hasPlace(name)) {
+    else if (OF_ITS_FIELD.has(failure.code) && hasPlace(name)) {
       this.#say(name, failure.message);
     } else this.problem = failure;
   }
@@ -149,6 +156,12 @@ export class SettingsForm {
     this.saved = null;
   }
 }
+
+/** What is said beside the setting that was refused. */
+const OF_ITS_FIELD: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "settingInvalid",
+  "notRecognised",
+]);
 
 /** Whether a setting has a field that can say what is wrong with it. */
 function hasPlace(name: keyof Settings): name is NumberName | "noticeDays" {

@@ -19,6 +19,7 @@ beforeEach(() => {
     leadDays: 14,
     longestLifeDays: null,
     refreshMinutes: 15,
+    lockAfterMinutes: null,
     startAtLogin: false,
     closeToTray: true,
     notices: true,
@@ -138,6 +139,10 @@ describe("the form", () => {
     shown.typed.refreshMinutes = "20";
     await shown.setNumber("refreshMinutes");
     expect(shown.errors.refreshMinutes).toBe("Not that.");
+    failure = { code: "notRecognised", message: "Not you.", details: null };
+    shown.typed.lockAfterMinutes = "5";
+    await shown.setNumber("lockAfterMinutes");
+    expect(shown.errors.lockAfterMinutes).toBe("Not you.");
     failure = { code: "storeFailed", message: "Disk full.", details: null };
     await shown.setAppearance("dark");
     expect(shown.problem?.code).toBe("storeFailed");

@@ -43,6 +43,7 @@ import type {
   KeychainView,
   KeysChangedView,
   ListRequest,
+  LockView,
   NetworkView,
   OffboardReportRequest,
   OutboxAddRequest,
@@ -86,6 +87,10 @@ import type {
 /** Every command: what it takes and what it answers. A failure is an `ErrorView`. */
 export interface Commands {
   start: { request: StartRequest; view: StartView };
+  lock_state: { request: null; view: LockView };
+  lock_now: { request: null; view: null };
+  unlock: { request: null; view: null };
+  in_use: { request: null; view: null };
   hears: { request: null; view: null };
   shows: { request: null; view: null };
   painted: { request: null; view: null };

@@ -3,7 +3,7 @@
 /**
  * What went wrong, as a code the window has words for.
  */
-export type ErrorCode = "addressEmpty" | "addressInvalid" | "addressHasCredentials" | "addressNotSecure" | "keyMalformed" | "credentialRejected" | "mfaRequired" | "organizationNeeded" | "notSignedIn" | "connectionUnknown" | "connectionExists" | "certificateInvalid" | "proxyInvalid" | "hostUnreachable" | "hostUnknown" | "timedOut" | "tlsUntrusted" | "proxyFailed" | "redirectRefused" | "notPalette" | "answerUnreadable" | "answerTooLarge" | "rateLimited" | "serverFault" | "unauthorized" | "forbidden" | "keyGone" | "refused" | "nameEmpty" | "nameTooLong" | "nameHasControlCharacters" | "nameTaken" | "descriptionTooLong" | "nameOutsidePolicy" | "descriptionMissing" | "expiryMissing" | "expiryPast" | "expiryTooFar" | "expiryNotATime" | "expirySkippedByClockChange" | "expiryBeyondPolicy" | "quotaFull" | "ownerUnknown" | "nameMismatch" | "keyIsExpired" | "outcomeUnknown" | "rollRunning" | "rollOver" | "rollNotPossible" | "rollValueLost" | "rollValueUnsure" | "rollNotProved" | "rollNewKeyGone" | "rollOldKeyEnded" | "rollEndChanged" | "graceTooLong" | "revocationsOpen" | "notReversible" | "reasonInvalid" | "untilInvalid" | "findingGone" | "policyInvalid" | "signsThisAppIn" | "valueGone" | "valueNotKept" | "valueNotStored" | "clipboardFailed" | "fileFailed" | "cancelled" | "keychainAbsent" | "keychainLocked" | "keychainDismissed" | "keychainWaiting" | "keychainItemMissing" | "keychainAmbiguous" | "keychainFailed" | "storeFailed" | "settingInvalid" | "internal";
+export type ErrorCode = "addressEmpty" | "addressInvalid" | "addressHasCredentials" | "addressNotSecure" | "keyMalformed" | "credentialRejected" | "mfaRequired" | "organizationNeeded" | "notSignedIn" | "connectionUnknown" | "connectionExists" | "certificateInvalid" | "proxyInvalid" | "hostUnreachable" | "hostUnknown" | "timedOut" | "tlsUntrusted" | "proxyFailed" | "redirectRefused" | "notPalette" | "answerUnreadable" | "answerTooLarge" | "rateLimited" | "serverFault" | "unauthorized" | "forbidden" | "keyGone" | "refused" | "nameEmpty" | "nameTooLong" | "nameHasControlCharacters" | "nameTaken" | "descriptionTooLong" | "nameOutsidePolicy" | "descriptionMissing" | "expiryMissing" | "expiryPast" | "expiryTooFar" | "expiryNotATime" | "expirySkippedByClockChange" | "expiryBeyondPolicy" | "quotaFull" | "ownerUnknown" | "nameMismatch" | "keyIsExpired" | "outcomeUnknown" | "rollRunning" | "rollOver" | "rollNotPossible" | "rollValueLost" | "rollValueUnsure" | "rollNotProved" | "rollNewKeyGone" | "rollOldKeyEnded" | "rollEndChanged" | "graceTooLong" | "revocationsOpen" | "notReversible" | "reasonInvalid" | "untilInvalid" | "findingGone" | "policyInvalid" | "signsThisAppIn" | "valueGone" | "valueNotKept" | "valueNotStored" | "clipboardFailed" | "fileFailed" | "cancelled" | "keychainAbsent" | "keychainLocked" | "keychainDismissed" | "keychainWaiting" | "keychainItemMissing" | "keychainAmbiguous" | "keychainFailed" | "storeFailed" | "settingInvalid" | "appLocked" | "notRecognised" | "internal";
 
 /**
  * What the server added. Secrets are already redacted; text is capped.
@@ -716,6 +716,11 @@ longestLifeDays: number | null,
  * Minutes between refreshes: 1 to 120.
  */
 refreshMinutes: number, 
+/**
+ * Minutes without a key or a click in the window after which the app locks: 1 to 240; none:
+ * never.
+ */
+lockAfterMinutes: number | null, 
 /**
  * Start with the desktop session, without a window.
  */
@@ -2560,6 +2565,19 @@ pausedUntil: number | null,
  * Starting at login cannot be set up here, and why.
  */
 loginProblem: string | null, };
+
+/**
+ * The lock of the app.
+ */
+export type LockView = { 
+/**
+ * The window shows nothing, and gets nothing, until it is unlocked.
+ */
+locked: boolean, 
+/**
+ * Unlocking has the desktop ask for the person's password; else it asks for nothing.
+ */
+asks: boolean, };
 
 /**
  * Pause the notices.

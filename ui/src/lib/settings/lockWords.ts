@@ -1,0 +1,6 @@
+/** What unlocking asks for on this desktop. */
+export function asksFor(asks: boolean): string {
+  return asks
+    ? "Unlocking asks for your password, through your desktop."
+    : "Unlocking asks for nothing on this desktop, so it only hides. Your screen lock keeps others out.";
+}
