@@ -39,6 +39,8 @@ use crate::{
 
 /// Quitting takes no longer, whatever hangs.
 const QUITS_WITHIN: Duration = Duration::from_millis(2_500);
+/// A value that a renewal has just made is in the keychain after this time.
+const FILED_WITHIN: Duration = Duration::from_millis(2_000);
 /// A start without a window waits so long for a tray before it shows one after all.
 const TRAY_APPEARS_WITHIN: Duration = Duration::from_secs(10);
 /// A panel that restarts is away for a moment; only then is the tray gone.
@@ -280,9 +282,23 @@ pub fn is_leaving<R: Runtime>(app: &AppHandle<R>) -> bool {
 
 /// Ends the app, or asks first when that would leave something open.
 pub fn quit<R: Runtime>(app: &AppHandle<R>, request: QuitRequest) {
-    if request.anyway || !asks_before_quitting(app) {
-        leave(app);
+    if !request.anyway && asks_before_quitting(app) {
+        return;
     }
+    let keys = keys(app);
+    if !keys.is_filing() {
+        leave(app);
+        return;
+    }
+    // A value made a moment ago is on its way into the keychain.
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let began = Instant::now();
+        while keys.is_filing() && began.elapsed() < FILED_WITHIN {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        leave(&app);
+    });
 }
 
 /// True: the person is asked in the window, which is opened for it.

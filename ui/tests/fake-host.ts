@@ -24,6 +24,7 @@ import type {
   OutboxEnd,
   OutboxItemView,
   OutboxView,
+  PolicyView,
   RollRequest,
   RollView,
   Settings,
@@ -108,6 +109,9 @@ export interface FakeHost extends Host {
   outbox: OutboxView;
   /** Rolls that are not over. */
   rolls: RollView[];
+  /** What of the policy file differs from the fake tenant's. */
+  policy: Partial<PolicyView>;
+  keychain: KeychainView;
   /** The app is locked. */
   locked: boolean;
   background: BackgroundView;
@@ -361,7 +365,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     connections: host.connections,
     active: host.connections[0]?.id ?? null,
     settings: host.settings,
-    keychain,
+    keychain: host.keychain,
     held,
     demo: true,
     notices: [],
@@ -887,7 +891,10 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     }),
     forget_found_key: () => null,
     save_settings: (settings) => (host.settings = settings),
-    review: () => fakeReview(host.keys, now(), user, accepted),
+    review: () => {
+      const review = fakeReview(host.keys, now(), user, accepted);
+      return { ...review, policy: { ...review.policy, ...host.policy } };
+    },
     accept_finding: ({ rule, keys, reason, until }) => {
       accepted.push(...keys.map((uid) => ({ rule, uid, reason, until })));
       return fakeReview(host.keys, now(), user, accepted);
@@ -897,7 +904,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       return fakeReview(host.keys, now(), user, accepted);
     },
     plan_spread: ({ date }) => fakeSpread(host.keys, date),
-    policy: () => fakePolicy(),
+    policy: () => ({ ...fakePolicy(), ...host.policy }),
     choose_policy: () =>
       (host.settings = { ...host.settings, policyPath: "/home/jane/policy.toml" }),
     lock_state: () => ({ locked: host.locked, asks: false }),
@@ -916,7 +923,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       answeredIn: 84,
       problem: null,
     }),
-    check_keychain: () => ({ ...keychain, state: "ready", advice: null }),
+    check_keychain: () => (host.keychain = { ...keychain, state: "ready", advice: null }),
     reveal_take: () => ({
       name: "ci-prod",
       value: "fake-value-of-the-fake-host",
@@ -950,6 +957,8 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       renewSignInKey: true,
     },
     rolls: [],
+    policy: {},
+    keychain,
     locked: options.locked ?? false,
     outbox: {
       items: [],

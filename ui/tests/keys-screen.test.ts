@@ -247,8 +247,11 @@ describe("list options", () => {
 
     await option("Remove this view");
     await waitFor(() => expect(views().queryByRole("option", { name: /^Endless/ })).toBeNull());
+    // What is saved meanwhile stays.
+    await app.saveView("Since then", null);
     await user.click(screen.getByRole("button", { name: "Undo" }));
     await views().findByRole("option", { name: /^Endless/ });
+    expect(host.settings.savedViews.map(({ name }) => name)).toEqual(["Endless", "Since then"]);
   });
 
   it("say at the name why it cannot be saved", async () => {
@@ -528,6 +531,21 @@ describe("several connections", () => {
       "ci-",
       ["ci-prod"],
     ]);
+  });
+
+  it("leave the last one picked as the open one, however quickly", async () => {
+    await open();
+    await waitFor(() => expect(app.entering).toBe(false));
+    const before = host.calls.length;
+    const release = host.hold("list_keys");
+    void app.enter("lab");
+    const back = app.enter("acme");
+    release();
+    await back;
+    await waitFor(() => expect(app.entering).toBe(false));
+    const picked = host.calls.slice(before).filter(({ name }) => name === "select_connection");
+    expect(picked.map(({ request }) => request)).toEqual([{ connection: "acme" }]);
+    expect(app.keys?.connection).toBe("acme");
   });
 
   it("never show a key of the other one, nor a form about one", async () => {

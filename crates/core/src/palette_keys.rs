@@ -46,7 +46,7 @@ use crate::{
     },
     settings::Settings,
     snippet::{CopyRequest, CopyShape},
-    store::Store,
+    store::{RollStep, Store},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -371,7 +371,7 @@ impl PaletteKeys {
             active,
             settings: ports.settings(),
             keychain: ports.keychain.view().await,
-            held: ports.held.not_kept(),
+            held: self.held_values(),
             demo: *demo,
             notices: notices.clone(),
             list: None,
@@ -1029,9 +1029,21 @@ impl PaletteKeys {
 
 /// Values.
 impl PaletteKeys {
-    /// Values that nobody has kept yet.
+    /// Values that wait for a person to keep them. One that a roll is about to keep by itself waits
+    /// for nobody.
     pub fn held_values(&self) -> Vec<HeldView> {
-        self.inner.ports.held.not_kept()
+        let ports = &self.inner.ports;
+        let mut held = ports.held.not_kept();
+        held.retain(|held| {
+            let roll = ports.store.roll(&held.held).unwrap_or_default();
+            roll.is_none_or(|roll| roll.step == RollStep::HandOver)
+        });
+        held
+    }
+
+    /// A value is on its way into the keychain, for a roll that nobody watches.
+    pub fn is_filing(&self) -> bool {
+        self.inner.ports.held.not_kept().len() > self.held_values().len()
     }
 
     /// One held value, kept or not.

@@ -10,6 +10,7 @@ import {
   newOpId,
   toFailure,
   type ActivityView,
+  type Appearance,
   type BackgroundView,
   type ConnectionView,
   type ConnectView,
@@ -104,6 +105,8 @@ export class App {
   policy = $state.raw<PolicyView | null>(null);
   /** The connection is being opened or signed in to. */
   entering = $state(false);
+  /** This computer's clock, which moves on each minute. */
+  minute = $state(0);
   /** The first screen is on the display; where nobody paints one, nothing has to wait for it. */
   painted = $state(true);
   paletteOpen = $state(false);
@@ -168,6 +171,7 @@ export class App {
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
+    this.minute = now();
   }
 
   // From start to end
@@ -261,6 +265,8 @@ export class App {
     until(
       listen("keys-changed", ({ connection, revision }) => {
         if (connection === this.activeId) this.#told = revision;
+        // A roll's dialog may be about a connection behind the open one.
+        else if (this.dialogs.any) void this.#lists.get(connection)?.catchUp(revision);
         this.#readSoon();
       }),
     );
@@ -273,7 +279,7 @@ export class App {
     until(listen("held-waiting", (held) => this.openHeld(held)));
     until(listen("outbox-changed", (view) => this.outbox.take(view)));
     until(listen("outbox-ended", (end) => this.outbox.ended(end)));
-    until(listen("bulk-changed", (run) => this.keys?.follow(run)));
+    until(listen("bulk-changed", (run) => this.#lists.get(run.connection)?.follow(run)));
     until(listen("background", (view) => (this.background = view)));
     until(listen("quit-asked", () => this.dialogs.open({ kind: "quit" })));
     until(listen("go", (view) => void this.goTo(view)));
@@ -282,7 +288,11 @@ export class App {
     ends.push(followDesktop(() => this.settings.appearance));
     ends.push(followUse(() => this.phase === "ready" && this.settings.lockAfterMinutes !== null));
     const timer = setInterval(() => this.#minutePassed(), MINUTE);
-    const focused = () => this.#refreshIfOlderThan(MINUTE);
+    const focused = () => {
+      this.#refreshIfOlderThan(MINUTE);
+      // The keychain says nothing of itself, and a person comes back from unlocking it.
+      if (this.phase === "ready") void this.readConnections();
+    };
     window.addEventListener("focus", focused);
     return () => {
       over = true;
@@ -321,6 +331,7 @@ export class App {
   }
 
   #minutePassed(): void {
+    this.minute = this.#now();
     this.keys?.tick();
     this.#refreshIfOlderThan(this.settings.refreshMinutes * MINUTE);
   }
@@ -483,6 +494,8 @@ export class App {
       if (list) keys?.begin(list);
       else await keys?.reload();
       await this.#paint;
+      // Another one was picked meanwhile, and is the one to be remembered as open.
+      if (this.activeId !== id) return;
       this.#put(await call("select_connection", { connection: id }));
     } catch (thrown) {
       const problem = toFailure(thrown);
@@ -492,7 +505,7 @@ export class App {
         detail: problem.message,
       });
     } finally {
-      this.entering = false;
+      if (this.activeId === id) this.entering = false;
     }
     // What goes on from before this window was loaded shows its count again.
     void keys?.join();
@@ -596,7 +609,7 @@ export class App {
 
   /** The list of a connection, as it was left. */
   #keysOf(id: string): Keys {
-    this.review = new Review(id);
+    this.review = new Review(id, ({ policy }) => (this.policy = policy));
     const known = this.#lists.get(id);
     if (known) return known;
     const keys = this.#newKeys(id);
@@ -613,6 +626,7 @@ export class App {
       mayCreateForOthers: () =>
         this.connections.find((each) => each.id === id)?.identity?.mayCreateForOthers ?? false,
       now: this.#now,
+      leadDays: () => this.settings.leadDays,
       signedOut: () => this.#signedOut(id),
     });
   }
@@ -860,12 +874,20 @@ export class App {
     try {
       this.settings = await call("save_settings", settings);
       if (settings.leadDays !== before.leadDays) void this.keys?.reload();
+      // Where the policy says nothing of it, this counts: in forms and in the review.
+      if (settings.longestLifeDays !== before.longestLifeDays) await this.readPolicy();
       return null;
     } catch (thrown) {
       this.settings = before;
       applyAppearance(before.appearance);
       return toFailure(thrown);
     }
+  }
+
+  /** Light, dark, or as the desktop is; says it where that cannot be saved. */
+  async setAppearance(appearance: Appearance): Promise<void> {
+    const problem = await this.saveSettings({ ...this.settings, appearance });
+    if (problem) this.say(problem);
   }
 
   /** Saves what the list shows under a name, or gives a saved view another; null: it is saved. */
@@ -893,7 +915,13 @@ export class App {
       return;
     }
     const back = async () => {
-      const again = await this.saveSettings({ ...this.settings, savedViews });
+      // Views that were saved since stay.
+      const now = this.settings.savedViews;
+      if (now.some(({ name }) => name === view.name)) return;
+      const again = await this.saveSettings({
+        ...this.settings,
+        savedViews: now.toSpliced(savedViews.indexOf(view), 0, view),
+      });
       if (again) this.say(again);
     };
     this.toasts.show({
@@ -931,7 +959,10 @@ export class App {
 
   /** Opens "New API key". */
   askCreate(): void {
-    if (this.keys) this.dialogs.open({ kind: "create" });
+    if (!this.keys) return;
+    this.dialogs.open({ kind: "create" });
+    // What it may save depends on the keychain, which says nothing of itself.
+    void this.readConnections();
   }
 
   /** Opens "Offboard a person", for those who see everybody's keys. */

@@ -511,6 +511,33 @@ describe("Settings", () => {
     expect(sent("check_network")).toHaveLength(3);
   });
 
+  it("follows the policy file and the longest life, whoever reads them", async () => {
+    await open({ kind: "settings" });
+    await waitFor(() => expect(app.policy?.namePattern).toBeNull());
+    // Core reads the file with every list.
+    host.policy = { namePattern: "^team-", descriptionRequired: true };
+    await app.keys?.refresh();
+    await waitFor(() => expect(app.policy?.namePattern).toBe("^team-"));
+    expect(app.policy?.descriptionRequired).toBe(true);
+    // Where the policy says nothing of it, the setting counts at once.
+    host.policy = { longestLifeDays: 30 };
+    const longest = await screen.findByRole("textbox", { name: "Longest allowed life" });
+    await user.type(longest, "30");
+    await user.tab();
+    await waitFor(() => expect(app.keySettings.longestLifeDays).toBe(30));
+  });
+
+  it("asks again how the keychain stands when a person comes back", async () => {
+    await open({ kind: "settings" });
+    await waitFor(() => expect(sent("hears")).toHaveLength(1));
+    host.keychain = { state: "locked", name: "GNOME Keyring", advice: "Unlock it." };
+    window.dispatchEvent(new Event("focus"));
+    await waitFor(() => expect(app.keychain.state).toBe("locked"));
+    host.keychain = { state: "ready", name: "GNOME Keyring", advice: null };
+    app.askCreate();
+    await waitFor(() => expect(app.keychain.state).toBe("ready"));
+  });
+
   it("says in place what is not allowed", async () => {
     await open({ kind: "settings" });
     const seconds = await screen.findByRole("textbox", { name: "Clear a copied key after" });

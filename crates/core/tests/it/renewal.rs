@@ -11,6 +11,7 @@ use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::roll::{Grace, RollAct, RollActRequest, RollRequest};
 use palette_keys_core::{ErrorCode, Secret};
 use palette_sim::{Fault, KeyTruth, Matcher, Seed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const DAY: i64 = 86_400;
@@ -105,6 +106,27 @@ async fn with_a_third_of_its_life_left_the_key_is_rolled_and_the_old_one_ends() 
     desk.drained().await;
     assert_eq!(credential(&desk).await.uid, second.uid);
     assert!(desk.sim.key(&first.uid).is_none(), "an ended key of our own does not fill the quota");
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_keep_what_a_renewal_keeps_by_itself() {
+    let desk = own().await;
+    let first = credential(&desk).await;
+    let seen = Arc::new(Mutex::new((0, Vec::new())));
+    let (notes, keys) = (seen.clone(), Arc::downgrade(&desk.keys));
+    desk.keys.on_change(Box::new(move |_| {
+        let Some(keys) = keys.upgrade() else { return };
+        let mut notes = notes.lock().unwrap();
+        notes.0 += usize::from(keys.is_filing());
+        notes.1.extend(keys.held_values());
+    }));
+    at(&desk, 20 * DAY + 60);
+    refresh(&desk.keys).await;
+    assert_ne!(credential(&desk).await.uid, first.uid);
+    let (filing, waiting) = seen.lock().unwrap().clone();
+    assert!(filing > 0, "somebody looked while the value was on its way into the keychain");
+    assert_eq!(waiting, [], "and was not asked to keep it");
+    assert!(!desk.keys.is_filing());
 }
 
 #[tokio::test]

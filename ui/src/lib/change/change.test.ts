@@ -28,6 +28,7 @@ beforeEach(async () => {
     connectionName: () => "acme",
     now: () => NOW,
     mayCreateForOthers: () => true,
+    leadDays: () => 14,
     signedOut: () => {},
   });
   await keys.reload();

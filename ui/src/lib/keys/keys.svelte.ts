@@ -51,6 +51,8 @@ export interface Surroundings {
   mayCreateForOthers: () => boolean;
   /** This computer's clock. */
   now: () => number;
+  /** Days before its end from which on a key is "Expiring". */
+  leadDays: () => number;
   /** Called when the server no longer takes the sign-in. */
   signedOut: () => void;
 }
@@ -93,6 +95,8 @@ interface Outcome {
 
 /** Something done to a key; answers how it went. */
 type Deed = (key: KeyView) => Promise<ErrorView | null>;
+
+const DAY = 86_400_000;
 
 /** No rows. Always the same, so that having none again is no change, and nothing is sorted anew. */
 const none: ReadonlyMap<string, Row> = new Map();
@@ -279,9 +283,19 @@ export class Keys {
     return this.minute + (this.list?.clockOffset ?? 0);
   }
 
-  /** Lets "in 5 days" follow the clock. */
+  /**
+   * Lets "in 5 days" follow the clock. A key that came to its end, or near it, since the last minute
+   * is read again: what core says of it is another thing now.
+   */
   tick(): void {
+    const from = this.serverNow;
     this.minute = this.#around.now();
+    const to = this.serverNow;
+    const lead = this.#around.leadDays() * DAY;
+    const passed = (at: number) => from < at && at <= to;
+    const turns = ({ key: { expires } }: Row) =>
+      expires !== null && (passed(expires) || passed(expires - lead));
+    if (this.rows.some(turns)) void this.reload();
   }
 
   /** A key of the list. */
@@ -1178,8 +1192,17 @@ export class Keys {
     else if (this.#run) {
       const { opId } = this.#run;
       this.#run = { ...this.#run, stopping: true };
-      void call("stop_bulk", { opId });
+      void this.#stop(opId);
     } else if (this.#series) this.#series = { ...this.#series, stopping: true };
+  }
+
+  async #stop(opId: string): Promise<void> {
+    try {
+      await call("stop_bulk", { opId });
+    } catch (thrown) {
+      if (this.#run?.opId === opId) this.#run = { ...this.#run, stopping: false };
+      this.#sayProblem("It goes on: it could not be stopped.", toFailure(thrown));
+    }
   }
 
   /** Follows what core says of a bulk act of this window. */

@@ -30,6 +30,7 @@ function open(made: FakeHost) {
     connectionName: () => "acme",
     now: () => NOW,
     mayCreateForOthers: () => true,
+    leadDays: () => 14,
     signedOut,
   });
 }
@@ -64,6 +65,39 @@ describe("reading", () => {
       ownerGone: 3,
       inKeychain: 6,
     });
+  });
+
+  it("reads again what came to its end, or near it, with the clock", async () => {
+    const day = 86_400_000;
+    let now = NOW;
+    const surroundings = {
+      toasts,
+      dialogs,
+      outbox,
+      connectionName: () => "acme",
+      now: () => now,
+      mayCreateForOthers: () => true,
+      leadDays: () => 14,
+      signedOut,
+    };
+    const [first, second] = host.keys;
+    host.keys = [
+      { ...first!, expires: NOW + 30_000, status: "expiring" },
+      { ...second!, expires: NOW + 14 * day + 90_000, status: "active" },
+    ];
+    keys = new Keys("acme", surroundings);
+    await keys.refresh();
+    const before = asked("list_keys").length;
+    const passes = async (ms: number, reads: number) => {
+      now = NOW + ms;
+      keys.tick();
+      await vi.waitFor(() => expect(asked("list_keys")).toHaveLength(before + reads));
+    };
+    await passes(20_000, 0);
+    await passes(60_000, 1);
+    await passes(80_000, 1);
+    await passes(120_000, 2);
+    await passes(180_000, 2);
   });
 
   it("reads nothing again for a change it already shows, and once for many", async () => {
@@ -622,6 +656,18 @@ describe("several at once, through core", () => {
     expect(asked("bulk_keys").at(-1)?.request).toMatchObject({ uids: [named("argo-staging").uid] });
   });
 
+  it("goes on, and says so, when it cannot be stopped", async () => {
+    await openWith({ sends: 120 });
+    host.hold("bulk_keys");
+    host.fail("stop_bulk", { code: "internal", message: "No." });
+    void keys.renewAll(three(), days);
+    await vi.waitFor(() => expect(keys.batch).not.toBeNull());
+    keys.stopBatch();
+    expect(keys.batch?.stopping).toBe(true);
+    await vi.waitFor(() => expect(keys.batch?.stopping).toBe(false));
+    expect(toasts.shown.at(-1)?.text).toContain("could not be stopped");
+  });
+
   it("stops, and says what was left as it was", async () => {
     await openWith({ sends: 120 });
     const renewing = keys.renewAll(three(), days);
@@ -644,6 +690,7 @@ describe("several at once, through core", () => {
       now: () => NOW,
       signedOut,
       mayCreateForOthers: () => true,
+      leadDays: () => 14,
     });
     host.answer("bulk_keys", () => new Promise(() => {}));
     void again.join();

@@ -26,6 +26,7 @@ beforeEach(async () => {
     now: () => NOW,
     signedOut: () => {},
     mayCreateForOthers: () => true,
+    leadDays: () => 14,
   });
   await keys.refresh();
 });

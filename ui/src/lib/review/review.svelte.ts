@@ -52,11 +52,14 @@ export class Review {
   /** Keys that a person should decide on soon: the badge. */
   pressing = $derived(this.view?.counts.pressing ?? 0);
 
+  readonly #took: (view: ReviewView) => void;
   #loading = false;
   #again = false;
 
-  constructor(connection: string) {
+  /** `took`: called with each review that was read. */
+  constructor(connection: string, took: (view: ReviewView) => void = () => undefined) {
     this.connection = connection;
+    this.#took = took;
   }
 
   /** Reads the review of what is known. Asked for meanwhile, it is read once more. */
@@ -71,6 +74,7 @@ export class Review {
         this.#again = false;
         this.view = await call("review", { connection: this.connection });
         this.problem = null;
+        this.#took(this.view);
       } while (this.#again);
     } catch (thrown) {
       this.problem = toFailure(thrown);
