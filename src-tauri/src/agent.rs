@@ -352,6 +352,31 @@ pub fn leave<R: Runtime>(app: &AppHandle<R>) {
     app.exit(0);
 }
 
+/// The session ends, or somebody ends the process: it leaves as it does when a person quits, so that
+/// no value stays on the clipboard and what was told is written down. Nothing is asked, because
+/// nobody would be there to answer.
+#[cfg(unix)]
+pub fn leave_when_told<R: Runtime>(app: &AppHandle<R>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let app = app.clone();
+        tauri::async_runtime::spawn(async move {
+            match signal(kind) {
+                Ok(mut told) => {
+                    if told.recv().await.is_some() {
+                        leave(&app);
+                    }
+                }
+                Err(error) => tracing::warn!("a signal cannot be heard: {error}"),
+            }
+        });
+    }
+}
+
+/// Windows tells the window, which is closed then.
+#[cfg(not(unix))]
+pub fn leave_when_told<R: Runtime>(_app: &AppHandle<R>) {}
+
 /// This is the program itself, not a test: quitting ends the process.
 pub fn is_program<R: Runtime>(app: &AppHandle<R>) {
     app.state::<Agent>().is_program.store(true, Ordering::Release);
@@ -546,10 +571,11 @@ async fn do_act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
         TrayId::NewKey { connection } => go(app, GoView::NewKey { connection: Some(connection) }),
         TrayId::Connection { connection } => {
             let request = ConnectionRequest { connection: connection.clone() };
-            match keys(app).select_connection(request).await {
-                // A window that is open follows; any other finds it open when it starts.
-                Ok(_) => events::go(app, GoView::Connection { connection }),
-                Err(failure) => tell_trouble(app, "Palette Keys", &failure.message),
+            // A window that is open follows at once and asks the server itself; any other finds the
+            // connection open when it starts.
+            events::go(app, GoView::Connection { connection });
+            if let Err(failure) = keys(app).select_connection(request).await {
+                tell_trouble(app, "Palette Keys", &failure.message);
             }
             events::connections_changed(app);
             app.state::<Agent>().changes.notify_one();

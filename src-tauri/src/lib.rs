@@ -76,6 +76,7 @@ pub fn run() -> Result<(), Box<dyn std::error::Error>> {
             let app = app.handle();
             prepare(app, Arc::clone(&keys), demo_wanted)?;
             agent::is_program(app);
+            agent::leave_when_told(app);
             app.state::<lock::Lock>().proved_by(Box::new(lock::Desktop));
             if hidden {
                 live_without_window(app);

@@ -149,6 +149,12 @@ pub fn raise<R: Runtime>(app: &AppHandle<R>) {
         app.state::<agent::Agent>().opening(|| {
             if let Err(error) = open_main(app, desk.keys.settings().appearance) {
                 tracing::error!("the main window could not be opened: {error}");
+                agent::tell(
+                    app,
+                    "The window could not be opened",
+                    "The tray goes on, and so does what you confirmed. Quit and start again to \
+                     have a window.",
+                );
             }
         });
     }

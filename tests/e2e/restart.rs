@@ -1,11 +1,13 @@
 //! What a restart keeps, and what is done with several connections.
 
+use std::time::Duration;
+
 use crate::{
     acts::{
         SERVICE, connect, go, listed, refresh_until, row, status, type_account, type_key,
         wait_for_keys,
     },
-    harness::{Launch, Page, Stage, containing, eventually},
+    harness::{Launch, Page, Program, Stage, containing, eventually},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,4 +266,21 @@ async fn a_setting_out_of_its_range_is_refused_and_a_good_one_is_kept() {
     let page = stage.relaunch().await;
     go(&page, "Settings").await;
     page.role("textbox", "Clear a copied key after").wait_value("45").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_end_it_leaves_by_itself_with_and_without_a_window() {
+    let stage = Stage::new().await;
+    for arguments in [&[][..], &["--hidden"]] {
+        let log = stage.home().join("told-to-end.log");
+        let program = Program::new(stage.program(), stage.environment());
+        let mut app = program.args(arguments).log(&log).start();
+        match arguments {
+            // Without a tray it shows its window after all.
+            [] => drop(stage.wait_for_window("Palette Keys").await),
+            _ => tokio::time::sleep(Duration::from_secs(2)).await,
+        }
+        let code = app.told_to_end(Duration::from_secs(5));
+        assert_eq!(code, Some(0), "{arguments:?}");
+    }
 }

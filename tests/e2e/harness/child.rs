@@ -97,6 +97,18 @@ impl Child {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Asks only the program itself to end, as a desktop does at its own end, and waits: the code
+    /// with which it ended by itself, none when the signal ended it or it did not end.
+    #[allow(dead_code, reason = "not for the measurements")]
+    pub fn told_to_end(&mut self, within: Duration) -> Option<i32> {
+        end_process(self.child.id(), false);
+        let deadline = Instant::now() + within;
+        while self.alive() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.child.try_wait().ok()??.code()
+    }
+
     /// Asks the group to end, waits, and then insists.
     pub fn end(&mut self) {
         self.signal(Signal::TERM);

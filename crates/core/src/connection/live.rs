@@ -236,6 +236,16 @@ impl Live {
         self.with(|inner| inner.about_at)
     }
 
+    /// The next reading of the list reads people too.
+    pub(crate) fn forget_about(&self) {
+        self.with(|inner| inner.about_at = None);
+    }
+
+    /// No reading of the list has read people since.
+    pub(crate) fn forgot_about(&self) -> bool {
+        self.with(|inner| inner.about_at.is_none())
+    }
+
     /// The server's clock minus this computer's, as far as it is known.
     pub(crate) fn offset_ms(&self) -> i64 {
         self.with(|inner| inner.offset_ms)

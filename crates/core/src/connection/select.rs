@@ -17,6 +17,8 @@ pub(crate) async fn select(
     live: &Arc<Live>,
 ) -> Result<ConnectionView, Failure> {
     connections.activate(ports, live)?;
+    // The tray shows the new one while the server of it is still being asked.
+    ports.tell(Change::Connections);
     if live.view().state != ConnectionState::SignedIn {
         let (task_ports, task_live) = (Arc::clone(ports), Arc::clone(live));
         live.entering

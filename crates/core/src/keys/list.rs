@@ -27,8 +27,12 @@ use std::{
 };
 use ts_rs::TS;
 
-/// Who the caller is, people and the limit change rarely: they are read again after this time.
-const ABOUT_LASTS: SignedDuration = SignedDuration::from_mins(10);
+/// Who the caller is, people and the limit change rarely: they are read again after this time,
+const ABOUT_LASTS: SignedDuration = SignedDuration::from_mins(1);
+/// and after this one where they are more than [`FEW`], because reading them may take many requests.
+const ABOUT_OF_MANY_LASTS: SignedDuration = SignedDuration::from_mins(10);
+/// So many people are read in ten requests at most.
+const FEW: usize = 500;
 
 /// Read the keys of a connection.
 #[derive(Debug, Clone, Deserialize, Serialize, TS)]
@@ -219,11 +223,24 @@ pub(crate) async fn refresh(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), 
     refreshed.await.unwrap_or_else(|| Err(crate::ports::internal("The list was not read.")))
 }
 
+/// Like [`refresh`], and people are read again as well, however short ago they were.
+pub(crate) async fn refresh_with_people(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+) -> Result<(), Failure> {
+    live.forget_about();
+    refresh(ports, live).await?;
+    // It may have joined one that had begun before.
+    if live.forgot_about() { refresh(ports, live).await } else { Ok(()) }
+}
+
 async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure> {
     let client = live.signed_in(ports).await?;
     let known = live.known(ports);
     let since = live.step();
-    let due = live.about_at().is_none_or(|at| ports.now().duration_since(at).abs() >= ABOUT_LASTS);
+    let people = known.as_ref().and_then(|list| list.people.as_ref()).map_or(0, Vec::len);
+    let lasts = if people > FEW { ABOUT_OF_MANY_LASTS } else { ABOUT_LASTS };
+    let due = live.about_at().is_none_or(|at| ports.now().duration_since(at).abs() >= lasts);
     let about = async {
         match due {
             true => Some(read_about(&client, known.as_deref()).await),

@@ -110,7 +110,7 @@ pub(crate) async fn offboard(
     version: &str,
     request: &OffboardReportRequest,
 ) -> Result<Written, Failure> {
-    let refreshed = list::refresh(ports, live).await.is_ok();
+    let refreshed = list::refresh_with_people(ports, live).await.is_ok();
     // What is not in the list may be a key that could not be understood, and so may any of theirs.
     let whole = live.known(ports).is_some_and(|list| list.skipped == 0);
     let confirmed = refreshed && whole;

@@ -313,6 +313,12 @@ async fn an_offboarding_is_told_by_journal_and_server_not_by_the_window() {
     let page = report(ReportFormat::Html).await;
     assert!(page.contains("No key of Sam Okafor works any more, as the server says."));
 
+    // Their account is removed at this moment: the report asks who people are, not its memory.
+    assert_eq!(told["person_state"], "active");
+    desk.sim.remove_user(&sam.uid);
+    let json: Value = serde_json::from_str(&report(ReportFormat::Json).await).unwrap();
+    assert_eq!(json["offboarding"]["person_state"], "gone");
+
     // Without the server it says so, and claims nothing new.
     desk.sim.go_down().await;
     let json: Value = serde_json::from_str(&report(ReportFormat::Json).await).unwrap();

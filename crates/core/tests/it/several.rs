@@ -7,9 +7,10 @@ use palette_keys_core::connection::{ConnectRequest, ConnectionRequest, Connectio
 use palette_keys_core::keys::KeyActRequest;
 use palette_keys_core::keys::list::ListRequest;
 use palette_keys_core::notices::Teller;
+use palette_keys_core::palette_keys::Change;
 use palette_keys_core::tray::TrayIcon;
 use palette_sim::{Fault, Matcher, NewKey, Sim, SimOptions};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A desk with two connections to two hosts; "staging" is open, and so is its tray.
 async fn two() -> (Desk, Sim, String) {
@@ -40,6 +41,31 @@ async fn two() -> (Desk, Sim, String) {
 
 fn lists(sim: &Sim) -> usize {
     sim.requests().iter().filter(|each| each.method == "GET" && each.path == "/v1/apiKeys").count()
+}
+
+#[tokio::test]
+async fn what_was_picked_is_open_before_its_server_has_answered() {
+    let (desk, _staging, _) = two().await;
+    let mut desk = desk;
+    desk.crash();
+    desk.sim.set_fault(Matcher::on("GET", "/v1/users/info"), Fault::DelayMs(3_000), None);
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let keys = std::sync::Arc::downgrade(&desk.keys);
+    desk.keys.on_change(Box::new(move |change| {
+        if let (Change::Connections, Some(keys)) = (change, keys.upgrade()) {
+            let _ = told.send(keys.tray_model().active);
+        }
+    }));
+    let began = Instant::now();
+    let selecting = {
+        let (keys, connection) = (desk.keys.clone(), desk.connection.clone());
+        tokio::spawn(async move { keys.select_connection(ConnectionRequest { connection }).await })
+    };
+    let first = hears.recv().await.unwrap();
+    assert_eq!(first.as_ref(), Some(&desk.connection));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(!selecting.is_finished(), "the server is still being asked");
+    selecting.await.unwrap().unwrap();
 }
 
 #[tokio::test]
