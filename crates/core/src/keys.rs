@@ -401,6 +401,32 @@ pub(crate) mod tests {
     use super::*;
     use crate::connection::Sees;
 
+    /// A roll of `old` that is at this step.
+    pub(crate) fn roll(old: &ApiKey, step: crate::store::RollStep) -> RollRecord {
+        RollRecord {
+            roll: format!("roll of {}", old.uid),
+            connection: "c1".into(),
+            purpose: roll::RollPurpose::Ordinary,
+            mine: true,
+            old_is_own: false,
+            new_name: format!("{}-new", old.name),
+            new_uid: None,
+            grace: roll::Grace::Week,
+            asked_at: Timestamp::UNIX_EPOCH,
+            step,
+            target: old.expires,
+            other_target: None,
+            proved: true,
+            credential_before: None,
+            signing_before: None,
+            swapped: false,
+            revocation_asked: false,
+            problem: None,
+            line: None,
+            old: old.clone(),
+        }
+    }
+
     /// An active key of `owner` that ends in 2027.
     pub(crate) fn key(uid: &str, owner: &str) -> ApiKey {
         ApiKey {

@@ -193,6 +193,7 @@ pub(crate) fn look<R>(
     let policy = joined(&ports.policy.state().policy, &settings);
     let identity = live.identity();
     let stored = ports.store.stored_uids(&live.id()).unwrap_or_default();
+    let rolls = ports.store.rolls(Some(&live.id())).unwrap_or_default();
     let zone = ports.clock.time_zone();
     let input = Input {
         keys: list.as_ref().map(|list| &*list.keys).unwrap_or_default(),
@@ -205,6 +206,7 @@ pub(crate) fn look<R>(
         policy: &policy,
         severities: &settings.severities,
         stored: &stored,
+        rolls: &rolls,
     };
     f(&input, list.as_deref())
 }

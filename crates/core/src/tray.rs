@@ -794,6 +794,8 @@ fn ending(ports: &crate::ports::Ports, live: &Live, outbox: &[OutboxItemView]) -
         list.keys
             .iter()
             .filter(|key| me == Some(&*key.owner_uid) && key.active && !waits(key))
+            // What is being rolled is meant to end.
+            .filter(|key| lens.rolls.iter().all(|roll| roll.old.uid != key.uid))
             .filter(|key| key.expires.is_some_and(|ends| ends > lens.now && ends <= soon))
             .count()
     })

@@ -9,6 +9,7 @@ use crate::{
     api::Person,
     connection::IdentityView,
     keys::{ApiKey, Lens, OwnerState, Status, created_of, owner_state_of, status_of},
+    store::RollRecord,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -361,9 +362,16 @@ struct Seen<'a> {
     owner: OwnerState,
     person: Option<&'a Person>,
     name: String,
+    /// It is the old key of a roll that is not over.
+    roll: Option<&'a RollRecord>,
 }
 
 impl Seen<'_> {
+    /// Its roll is held up: it is no use to begin another, and only a person can help.
+    fn is_held_up(&self) -> bool {
+        self.roll.is_some_and(|roll| !roll.is_in_place())
+    }
+
     /// Its value still opens the door.
     fn works(&self) -> bool {
         matches!(self.status, Status::Active | Status::Expiring)
@@ -392,6 +400,8 @@ pub struct Input<'a> {
     pub severities: &'a BTreeMap<Rule, Severity>,
     /// Keys whose value is in the keychain.
     pub stored: &'a HashSet<String>,
+    /// Rolls that are not over.
+    pub rolls: &'a [RollRecord],
 }
 
 /// One key of which one rule speaks.
@@ -457,7 +467,7 @@ impl<'a> World<'a> {
                 stored: input.stored,
                 signing_uid: None,
                 revoking: &NONE,
-                rolls: &[],
+                rolls: input.rolls,
             },
             keys_of,
             named,
@@ -484,6 +494,7 @@ impl<'a> World<'a> {
             owner: owner_state_of(key, &self.lens),
             person,
             name: name.cloned().unwrap_or_else(|| "an unknown person".to_owned()),
+            roll: self.lens.rolls.iter().find(|roll| roll.old.uid == key.uid),
         }
     }
 
@@ -598,6 +609,10 @@ fn finding(world: &World<'_>, keys: &[ApiKey], rule: Rule, group: &[&Hit]) -> Fi
         && !(alone && world.lens.stored.contains(members[0].uid.as_str()))
     {
         suggestion = if rule == Rule::ExpiringSoon { Suggestion::Renew } else { Suggestion::Show };
+    }
+    // A renewal would move the end that the roll goes by.
+    if rule == Rule::ExpiringSoon && seen.iter().all(Seen::is_held_up) {
+        suggestion = Suggestion::Show;
     }
     FindingView {
         id: format!("{}:{}", rule.name(), members.first().map_or("", |key| key.uid.as_str())),
@@ -890,7 +905,8 @@ fn never_ends(world: &World<'_>, seen: &Seen<'_>) -> Option<String> {
 
 fn longer_than_policy(world: &World<'_>, seen: &Seen<'_>) -> Option<String> {
     let longest = world.policy.longest_life_days?;
-    let ends = seen.key.expires.filter(|_| seen.works())?;
+    // What is being rolled gets another end by that.
+    let ends = seen.key.expires.filter(|_| seen.works() && seen.roll.is_none())?;
     // A renewal counts from the day it was made. Any change moves that day, so this claims too
     // little rather than too much.
     let from = seen.key.modified.max(created_of(seen.key))?;
@@ -909,11 +925,16 @@ fn longer_than_policy(world: &World<'_>, seen: &Seen<'_>) -> Option<String> {
 }
 
 fn expiring_soon(world: &World<'_>, seen: &Seen<'_>) -> Option<String> {
-    let ends = seen.key.expires.filter(|_| seen.works())?;
+    // What was rolled is meant to end.
+    let is_meant = seen.roll.is_some() && !seen.is_held_up();
+    let ends = seen.key.expires.filter(|_| seen.works() && !is_meant)?;
     let within = world.policy.thresholds.expiring_days.unwrap_or(world.lead_days);
     let left = world.days_until(ends);
     if left > within {
         return None;
+    }
+    if let Some(roll) = seen.roll {
+        return Some(format!("Its roll to {} is not finished.", roll.new_name));
     }
     let about = match seen.key.description.trim() {
         "" => format!("Of {}.", seen.name),
@@ -942,7 +963,8 @@ fn owner_not_seen(world: &World<'_>, seen: &Seen<'_>) -> Option<String> {
 }
 
 fn never_rolled(world: &World<'_>, seen: &Seen<'_>) -> Option<String> {
-    let age = created_of(seen.key).filter(|_| seen.works()).map(|at| world.days_since(at))?;
+    let at = created_of(seen.key).filter(|_| seen.works() && seen.roll.is_none())?;
+    let age = world.days_since(at);
     // What never ends is told by its own rule.
     (age > world.policy.thresholds.never_rolled_days && seen.key.expires.is_some())
         .then(|| format!("Made {} ago; its value is still the first.", days_of(age)))

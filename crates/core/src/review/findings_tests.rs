@@ -1,6 +1,7 @@
 use super::*;
-use crate::keys::tests::{identity, key, person};
+use crate::keys::tests::{identity, key, person, roll};
 use crate::review::{accepted, review};
+use crate::store::RollStep;
 use proptest::prelude::*;
 
 const NOW: &str = "2026-11-25T12:00:00Z";
@@ -41,6 +42,7 @@ struct Scene {
     policy: Policy,
     severities: BTreeMap<Rule, Severity>,
     stored: HashSet<String>,
+    rolls: Vec<RollRecord>,
 }
 
 impl Scene {
@@ -55,6 +57,7 @@ impl Scene {
             policy: Policy::default(),
             severities: BTreeMap::new(),
             stored: HashSet::new(),
+            rolls: Vec::new(),
         }
     }
 
@@ -71,6 +74,7 @@ impl Scene {
             policy: &self.policy,
             severities: &self.severities,
             stored: &self.stored,
+            rolls: &self.rolls,
         })
     }
 
@@ -340,6 +344,25 @@ fn few_stand_alone_and_many_together_worst_first() {
     assert_eq!(scene.queue()[0].title, "ci-prod ends in 5 days", "as a person chose");
     scene.policy.severities.insert(Rule::NeverEnds, Severity::ActNow);
     assert_eq!(scene.queue()[0].title, "key-1 never expires", "the policy's word counts more");
+}
+
+#[test]
+fn the_old_key_of_a_roll_is_left_to_its_roll() {
+    let old = ApiKey { expires: Some(in_days(5)), created: Some(in_days(-300)), ..good() };
+    let mut scene = Scene::of(vec![old.clone()]);
+    scene.policy.longest_life_days = Some(20);
+    scene.stored.insert("k1".into());
+    let all = [Rule::LongerThanPolicy, Rule::ExpiringSoon, Rule::NeverRolled];
+    assert_eq!(scene.rules(), all, "without a roll");
+    scene.rolls = vec![roll(&old, RollStep::Rolling)];
+    assert_eq!(scene.rules(), [], "it is meant to end");
+
+    // One that is held up still ends, and a person has to know.
+    scene.rolls = vec![roll(&old, RollStep::Orphaned)];
+    let queue = scene.queue();
+    assert_eq!(queue.len(), 1, "{queue:?}");
+    assert_eq!((&*queue[0].title, queue[0].suggestion), ("ci ends in 5 days", Suggestion::Show));
+    assert_eq!(queue[0].evidence, "Its roll to ci-new is not finished.");
 }
 
 fn accept(scene: &Scene, rule: Rule, until: Timestamp) -> accepted::Accepted {

@@ -68,6 +68,14 @@ pub struct RollRecord {
     pub line: Option<i64>,
 }
 
+impl RollRecord {
+    /// The new key is in the old one's place, which ends by itself, on the server or through the
+    /// outbox.
+    pub(crate) fn is_in_place(&self) -> bool {
+        matches!(self.step, RollStep::Rolling | RollStep::Revoking)
+    }
+}
+
 /// How far a roll got. Written before what it names is begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -217,26 +225,11 @@ mod tests {
     fn a_roll_that_an_earlier_version_wrote_is_read_and_its_old_key_counts_as_a_persons() {
         let old = crate::keys::tests::key("k1", "jane");
         let roll = RollRecord {
-            roll: "r1".into(),
-            connection: "c1".into(),
             purpose: RollPurpose::SignIn,
-            mine: true,
             old_is_own: true,
-            new_name: "new".into(),
-            new_uid: None,
-            grace: Grace::Day,
-            asked_at: Timestamp::UNIX_EPOCH,
-            step: RollStep::Rolling,
-            target: old.expires,
             other_target: old.expires,
-            proved: true,
-            credential_before: None,
-            signing_before: None,
             swapped: true,
-            revocation_asked: false,
-            problem: None,
-            line: None,
-            old,
+            ..crate::keys::tests::roll(&old, RollStep::Rolling)
         };
         let mut text = serde_json::to_value(&roll).unwrap();
         for new in ["oldIsOwn", "otherTarget"] {

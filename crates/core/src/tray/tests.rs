@@ -9,10 +9,10 @@ use crate::{
     keys::{
         activity::{Act, ActState},
         list::Listed,
-        tests::{identity, key},
+        tests::{identity, key, roll},
     },
     palette_keys::Parts,
-    store::{ConnectionRecord, JournalEntry, JournalOutcome, Store},
+    store::{ConnectionRecord, JournalEntry, JournalOutcome, RollRecord, RollStep, Store},
 };
 use proptest::{prelude::*, strategy::ValueTree};
 use std::sync::Arc;
@@ -587,6 +587,21 @@ fn an_old_entry_means_its_key_or_none() {
     });
     assert_eq!(wrong, 0);
     assert!(gone > 50 && clicked - gone > 50, "both happen: {gone} of {clicked} were gone");
+}
+
+#[tokio::test]
+async fn a_roll_in_another_connection_asks_for_no_attention() {
+    let keys = product();
+    let (other, _open) = (connection(&keys, "other"), connection(&keys, "acme"));
+    let soon = keys.ports().now().checked_add(SignedDuration::from_hours(72)).unwrap();
+    let old = crate::keys::ApiKey { expires: Some(soon), ..key("k1", "jane") };
+    list(&keys, &other, vec![old.clone()]);
+    assert_eq!(keys.tray_menu(None).icon, TrayIcon::Attention, "without a roll");
+    let rolling = RollRecord { connection: "other".into(), ..roll(&old, RollStep::Rolling) };
+    keys.ports().store.add_roll(&rolling).unwrap();
+    let model = keys.tray_model();
+    assert!(model.connections.iter().all(|one| one.ending == 0), "{:?}", model.connections);
+    assert_eq!(keys.tray_menu(None).icon, TrayIcon::Fine);
 }
 
 #[tokio::test]
