@@ -13,7 +13,7 @@ pub mod words;
 
 use crate::{
     ErrorCode, Failure, PaletteKeys,
-    connection::Sees,
+    connection::{Sees, renewal::own_affair},
     outbox::{OutboxEndView, OutboxView},
     ports::Ports,
     review::changes::{self, KeyChangeView},
@@ -41,6 +41,8 @@ pub(crate) const CHANGES: i64 = -8;
 pub(crate) const RENEWAL: i64 = -9;
 /// The same with little time left.
 pub(crate) const RENEWAL_LATE: i64 = -10;
+/// `days` of the row that says: this end is the one a roll gave the key, and that roll is done.
+pub(crate) const ROLLED: i64 = -11;
 /// `days` of the row of the weekly digest.
 pub(crate) const DIGEST: i64 = -7;
 
@@ -195,6 +197,7 @@ impl Teller {
                 local_now: ports.now(),
                 lens,
                 revoking: &revoking,
+                own_affair: &own_affair(&record, &list.keys, lens, settings, RENEWAL_TRIES),
                 settings,
                 zone: &ports.clock.time_zone(),
             };

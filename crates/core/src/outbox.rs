@@ -15,6 +15,10 @@ use crate::Failure;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+/// The `op_id` of what this app does by itself begins so: nobody asked for it, and nobody waits to
+/// hear that it was done.
+pub(crate) const BY_ITSELF: &str = "by-itself-";
+
 /// What a record asks of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -74,6 +78,10 @@ pub struct OutboxItemView {
     pub next_try_at: Option<i64>,
     /// False: the disk refused the record, so it lives only as long as the app is open.
     pub recorded: bool,
+    /// The app asked for it by itself. The window is not told.
+    #[serde(skip)]
+    #[ts(skip)]
+    pub by_itself: bool,
 }
 
 /// A record on disk that cannot be read. It is kept as it is.

@@ -16,18 +16,19 @@ use crate::{
     api::Credential,
     keychain::EntryName,
     keys::{
-        ApiKey, KeyRequest, KeyUid,
+        ApiKey, KeyRequest, KeyUid, Lens,
         activity::Act,
         created_of,
         roll::{self, Grace, RollAct, RollActRequest, RollPurpose, RollRequest},
     },
-    outbox::OutboxAction,
+    outbox::{BY_ITSELF, OutboxAction},
     palette_keys::Change,
     ports::{Deed, Ports},
-    store::{RollRecord, RollStep},
+    settings::Settings,
+    store::{ConnectionRecord, RollRecord, RollStep},
 };
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Life of a key that does not say when it was made, as for the ones we make.
 const USUAL_LIFE: SignedDuration = SignedDuration::from_hours(24 * LIFE_DAYS as i64);
@@ -65,13 +66,47 @@ fn is_within(pause: SignedDuration, failed: &RenewalFailed, now: Timestamp) -> b
     (0..i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)).contains(&since)
 }
 
+fn renews_itself(record: &ConnectionRecord, settings: &Settings) -> bool {
+    let wanted = record.sign_in.renew.unwrap_or(record.sign_in.own);
+    let is_key = record.method == SignInMethod::ApiKey && !record.in_memory_only && !record.demo;
+    is_key && wanted && settings.renew_sign_in_key
+}
+
+/// Keys whose ends are this app's own affair: those that it made for its sign-in and that another
+/// took the place of, and the one that signs in, as long as it works and its renewal did not fail
+/// so often in a row. What a person made may be in use elsewhere, so its end is news also when
+/// another key signs in by now.
+pub(crate) fn own_affair(
+    record: &ConnectionRecord,
+    keys: &[ApiKey],
+    lens: &Lens<'_>,
+    settings: &Settings,
+    tries: u32,
+) -> HashSet<KeyUid> {
+    let past = record.sign_in.past.iter();
+    let mut own: HashSet<KeyUid> = past
+        .chain(lens.rolls.iter().filter(|roll| is_past(roll)).map(|roll| &roll.old.uid))
+        .cloned()
+        .collect();
+    let is_well = record.sign_in.failed.as_ref().is_none_or(|failed| failed.times < tries);
+    if is_well && renews_itself(record, settings) {
+        let signs_in = |key: &&ApiKey| record.signing_key_uid.as_deref() == Some(key.uid.as_str());
+        let key = keys.iter().find(signs_in).filter(|key| signing::works(key, lens.now));
+        own.extend(key.map(|key| key.uid.clone()));
+    }
+    own
+}
+
+/// The old key of this roll signed in before, and the app made it for that.
+fn is_past(roll: &RollRecord) -> bool {
+    roll.purpose == RollPurpose::SignIn && roll.swapped && roll.old_is_own
+}
+
 /// Renews the key that a connection signs in with, when that is wanted and due. A list that was
 /// just read is what it goes by.
 pub(crate) async fn renew_if_due(ports: &Arc<Ports>, live: &Arc<Live>) {
     let record = live.record();
-    let wanted = record.sign_in.renew.unwrap_or(record.sign_in.own);
-    let is_key = record.method == SignInMethod::ApiKey && !record.in_memory_only && !record.demo;
-    if !is_key || !wanted || !ports.settings().renew_sign_in_key {
+    if !renews_itself(&record, &ports.settings()) {
         return;
     }
     if live.view().state == ConnectionState::NeedsSignIn {
@@ -85,7 +120,8 @@ pub(crate) async fn renew_if_due(ports: &Arc<Ports>, live: &Arc<Live>) {
     let is_due = key
         .expires
         .is_some_and(|expires| is_due(created_of(&key), expires, live.server_now(ports)));
-    if started.as_ref().map_or(!is_due, is_over) {
+    // The old key ends by itself, on the server or through the outbox: nothing is left to do.
+    if started.as_ref().map_or(!is_due, RollRecord::is_in_place) {
         // What failed before was made good, by us after a crash or by the person.
         if record.sign_in.failed.is_some() {
             failure_is(ports, live, None);
@@ -124,11 +160,6 @@ fn failure_is(ports: &Ports, live: &Live, failed: Option<RenewalFailed>) {
     ports.tell(Change::Connections);
 }
 
-/// The old key ends by itself, on the server or through the outbox: nothing is left to do.
-fn is_over(roll: &RollRecord) -> bool {
-    matches!(roll.step, RollStep::Rolling | RollStep::Revoking)
-}
-
 /// The answer to the creation was lost, and with it the value: the key that nobody can use is
 /// revoked, never deleted, since nobody is there to be asked and the old key must not end meanwhile.
 /// It is a failure all the same.
@@ -155,7 +186,7 @@ fn remember_past(ports: &Ports, live: &Live) {
     let rolls = ports.store.rolls(Some(&record.id)).unwrap_or_default();
     let new: Vec<KeyUid> = rolls
         .into_iter()
-        .filter(|roll| roll.purpose == RollPurpose::SignIn && roll.swapped && roll.old_is_own)
+        .filter(is_past)
         .map(|roll| roll.old.uid)
         .filter(|uid| !record.sign_in.past.contains(uid))
         .collect();
@@ -184,7 +215,7 @@ fn tidy(ports: &Arc<Ports>, live: &Arc<Live>) {
     }
     for uid in ended.iter().filter(|uid| known(uid).is_some()) {
         // Through the outbox, which writes it down, confirms it and removes the stored value.
-        let op_id = uuid::Uuid::new_v4().to_string();
+        let op_id = format!("{BY_ITSELF}{}", uuid::Uuid::new_v4());
         ports.outbox.add(ports, live, OutboxAction::Delete, &op_id, std::slice::from_ref(uid));
     }
     if signing::remember(ports, live, |record| record.sign_in.past = kept).is_err() {

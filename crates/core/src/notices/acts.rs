@@ -33,9 +33,9 @@ pub(crate) struct EndedActs {
 }
 
 impl EndedActs {
-    /// What a person gave up is known to them.
+    /// What a person gave up is known to them, and what the app did by itself nobody asked for.
     pub(crate) fn push(&mut self, end: &OutboxEndView, at: Duration) {
-        if !matches!(end.end, OutboxEnd::Confirmed { .. }) {
+        if end.item.by_itself || !matches!(end.end, OutboxEnd::Confirmed { .. }) {
             return;
         }
         if self.ended.is_empty() {
@@ -94,7 +94,7 @@ pub(crate) fn open(items: &[OutboxItemView], told: &Told, now: Timestamp) -> Vec
         .collect();
     let late: Vec<_> = items
         .iter()
-        .filter(|item| item.state != OutboxState::Blocked)
+        .filter(|item| item.state != OutboxState::Blocked && !item.by_itself)
         .filter(|item| {
             let tried = item.attempts > 0 || item.problem.is_some();
             age(item) >= if tried { PATIENCE } else { TURN }
@@ -220,6 +220,7 @@ mod tests {
             last_tried_at: None,
             next_try_at: None,
             recorded: true,
+            by_itself: false,
         }
     }
 
@@ -262,6 +263,18 @@ mod tests {
             acts.push(&end("k", OutboxAction::Revoke, CONFIRMED), S(100_000 + second * 1000));
         }
         assert_eq!(acts.due_at(), Some(S(160_000)), "an endless row is told once a minute");
+    }
+
+    #[test]
+    fn what_the_app_did_by_itself_is_told_only_where_it_needs_a_person() {
+        let by_itself =
+            || OutboxItemView { by_itself: true, action: OutboxAction::Delete, ..item("r", "k") };
+        let mut acts = EndedActs::default();
+        acts.push(&OutboxEndView { item: by_itself(), end: CONFIRMED, key: None }, S(0));
+        assert_eq!((acts.due_at(), acts.take(S(90_000))), (None, Vec::new()));
+        assert!(open(&[by_itself()], &Told::default(), at(400_000)).is_empty());
+        let blocked = OutboxItemView { state: OutboxState::Blocked, ..by_itself() };
+        assert_eq!(open(&[blocked], &Told::default(), at(0)).len(), 1);
     }
 
     #[test]

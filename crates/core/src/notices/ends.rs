@@ -1,14 +1,14 @@
 //! Keys that end: at which moments their owner is told, and the weekly digest for admins.
 
 use super::{
-    DIGEST, Notice, SEEN, ms_between,
-    words::{DAY, counted, listed, moment, plain, span},
+    DIGEST, Notice, ROLLED, SEEN, ms_between,
+    words::{DAY, counted, key_name, listed, moment, plain, span},
 };
 use crate::{
     connection::Sees,
-    keys::{ApiKey, Lens, OwnerState, created_of, owner_state_of},
+    keys::{ApiKey, KeyUid, Lens, OwnerState, created_of, owner_state_of},
     settings::Settings,
-    store::ToldRow,
+    store::{RollRecord, ToldRow},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use std::collections::{BTreeMap, HashSet};
@@ -35,6 +35,9 @@ pub(crate) struct Look<'a> {
     pub(crate) lens: &'a Lens<'a>,
     /// Keys whose revocation is confirmed by the person and under way.
     pub(crate) revoking: &'a HashSet<&'a str>,
+    /// Keys of this app's own sign-in, which it replaces, lets end and deletes by itself: what
+    /// nobody asked for is not told.
+    pub(crate) own_affair: &'a HashSet<KeyUid>,
     pub(crate) settings: &'a Settings,
     pub(crate) zone: &'a TimeZone,
 }
@@ -95,8 +98,24 @@ impl Look<'_> {
     fn own(&self) -> impl Iterator<Item = (&ApiKey, Timestamp)> {
         let me = self.me();
         self.in_service()
-            .filter(move |key| me == Some(&key.owner_uid))
+            .filter(move |key| me == Some(&key.owner_uid) && !self.own_affair.contains(&key.uid))
             .filter_map(|key| Some((key, key.expires?)))
+    }
+
+    /// The roll that is to replace this key, as long as it is not over.
+    fn roll(&self, key: &ApiKey) -> Option<&RollRecord> {
+        self.lens.rolls.iter().find(|roll| roll.old.uid == key.uid)
+    }
+
+    fn fate(&self, key: &ApiKey, ends_at: i64, told: &Told) -> Fate {
+        match self.roll(key) {
+            Some(roll) if roll.is_in_place() => Fate::Replaced,
+            Some(_) => Fate::Unfinished,
+            None => match told.at(self.connection, key.uid.as_str(), ends_at, ROLLED) {
+                Some(_) => Fate::Replaced,
+                None => Fate::Alone,
+            },
+        }
     }
 
     fn moment(&self, at: Timestamp) -> String {
@@ -126,8 +145,10 @@ pub(crate) fn first_seen(look: &Look<'_>, told: &Told) -> Vec<ToldRow> {
             return None;
         }
         let made = created_of(key).map_or(i64::MIN, Timestamp::as_millisecond);
-        let at = if told.knew_another_end(look.connection, uid, ends_at) {
-            let changed = key.modified.filter(|modified| *modified <= now).unwrap_or(now);
+        let moved_by = look.roll(key).filter(|roll| roll.old.expires != key.expires);
+        let at = if moved_by.is_some() || told.knew_another_end(look.connection, uid, ends_at) {
+            let or_else = moved_by.map_or(now, |roll| roll.asked_at);
+            let changed = key.modified.filter(|modified| *modified <= now).unwrap_or(or_else);
             changed.as_millisecond().max(made)
         } else {
             made
@@ -137,11 +158,29 @@ pub(crate) fn first_seen(look: &Look<'_>, told: &Told) -> Vec<ToldRow> {
     new.collect()
 }
 
+/// What the end of a key means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// Nothing takes its place.
+    Alone,
+    /// It was rolled: another key is in its place, and it is meant to end.
+    Replaced,
+    /// It is being rolled, and that is held up.
+    Unfinished,
+}
+
 /// One key that is to be told about.
 struct Ending<'a> {
     key: &'a ApiKey,
     ends: Timestamp,
+    fate: Fate,
     row: ToldRow,
+}
+
+impl Ending<'_> {
+    fn is_over(&self) -> bool {
+        self.row.days == 0
+    }
 }
 
 /// The threshold that is due: the tightest one that was reached. Wider ones than the key's whole
@@ -165,74 +204,128 @@ pub(crate) fn due(look: &Look<'_>, told: &Told) -> Vec<Notice> {
             let life = ends_at.saturating_sub(since);
             let days = threshold(ms_between(now, ends), life, &look.settings.notice_days)?;
             let news = !told.covers(look.connection, uid, ends_at, days);
-            news.then(|| Ending { key, ends, row: look.row(uid, ends_at, days) })
+            let fate = look.fate(key, ends_at, told);
+            news.then(|| Ending { key, ends, fate, row: look.row(uid, ends_at, days) })
         })
         .collect();
-    ending.sort_by_key(|one| one.ends);
-    let (ended, coming): (Vec<_>, Vec<_>) = ending.into_iter().partition(|one| one.row.days == 0);
-    if ended.len() + coming.len() <= MOST {
-        let ended = ended.into_iter().map(|one| grouped_ended(look, vec![one]));
-        let coming = coming.into_iter().map(|one| grouped_coming(look, vec![one]));
-        return ended.chain(coming).collect();
+    // What has ended comes first.
+    ending.sort_by_key(|one| (!one.is_over(), one.ends));
+    if ending.len() <= MOST {
+        return ending.into_iter().map(|one| notice(look, vec![one])).collect();
     }
-    let mut notices = Vec::new();
-    if !ended.is_empty() {
-        notices.push(grouped_ended(look, ended));
+    let mut groups: BTreeMap<(bool, Fate), Vec<Ending<'_>>> = BTreeMap::new();
+    for one in ending {
+        groups.entry((!one.is_over(), one.fate)).or_default().push(one);
     }
-    if !coming.is_empty() {
-        notices.push(grouped_coming(look, coming));
-    }
-    notices
+    groups.into_values().map(|group| notice(look, group)).collect()
 }
 
-fn grouped_coming(look: &Look<'_>, ending: Vec<Ending<'_>>) -> Notice {
-    let now = look.lens.now;
+/// One notice for keys of one fate that all have ended, or all will.
+fn notice(look: &Look<'_>, ending: Vec<Ending<'_>>) -> Notice {
+    let Some(first) = ending.first() else { return Notice::new("", "") };
+    let (over, fate) = (first.is_over(), first.fate);
     let (title, body) = match &*ending {
-        [one] => (
-            "an API key ends soon",
-            format!(
-                "{} ends in {} ({}). Renew or roll it in Palette Keys.",
-                name(one.key),
-                span(ms_between(now, one.ends)),
-                look.moment(one.ends)
-            ),
-        ),
+        [one] => alone(look, one),
         _ => {
-            let last = ending.iter().map(|one| ms_between(now, one.ends)).max().unwrap_or_default();
-            (
-                "API keys end soon",
-                format!(
-                    "{} end within {}: {}. Renew or roll them in Palette Keys.",
-                    counted(ending.len(), "key"),
-                    span(last),
-                    names(look, &ending)
+            let (many, names) = (counted(ending.len(), "key"), names(look, &ending));
+            let last = ending.iter().map(|one| ms_between(look.lens.now, one.ends)).max();
+            let within = span(last.unwrap_or_default());
+            match (over, fate) {
+                (true, Fate::Alone) => (
+                    "API keys have ended",
+                    format!(
+                        "{many} have ended: {names}. Renew those in Palette Keys that something \
+                         still needs."
+                    ),
                 ),
-            )
+                (true, Fate::Replaced) => (
+                    "rolled API keys have ended",
+                    format!(
+                        "{many} have ended as their rolls wanted: {names}. What stopped working \
+                         needs the new values."
+                    ),
+                ),
+                (true, Fate::Unfinished) => (
+                    "API keys have ended",
+                    format!(
+                        "{many} have ended, and their rolls are not finished: {names}. See to them \
+                         in Palette Keys."
+                    ),
+                ),
+                (false, Fate::Alone) => (
+                    "API keys end soon",
+                    format!(
+                        "{many} end within {within}: {names}. Renew or roll them in Palette Keys."
+                    ),
+                ),
+                (false, Fate::Replaced) => (
+                    "rolled API keys end soon",
+                    format!(
+                        "{many} that were rolled end within {within}: {names}. Give their new \
+                         values to what still uses the old ones."
+                    ),
+                ),
+                (false, Fate::Unfinished) => (
+                    "API keys end soon",
+                    format!(
+                        "{many} end within {within}, and their rolls are not finished: {names}. \
+                         See to them in Palette Keys."
+                    ),
+                ),
+            }
         }
     };
     told_by(look, title, body, ending)
 }
 
-fn grouped_ended(look: &Look<'_>, ending: Vec<Ending<'_>>) -> Notice {
-    let (title, body) = match &*ending {
-        [one] => (
+fn alone(look: &Look<'_>, one: &Ending<'_>) -> (&'static str, String) {
+    let (name, moment) = (name(one.key), look.moment(one.ends));
+    let left = span(ms_between(look.lens.now, one.ends));
+    let new = look.roll(one.key).map(|roll| match &roll.new_uid {
+        Some(uid) => key_name(&roll.new_name, uid.as_str()),
+        None => plain(&roll.new_name),
+    });
+    let new = new.as_deref().unwrap_or("another key");
+    match (one.is_over(), one.fate) {
+        (true, Fate::Alone) => (
             "an API key has ended",
             format!(
-                "{} has ended ({}). Renew it in Palette Keys if something still needs it.",
-                name(one.key),
-                look.moment(one.ends)
+                "{name} has ended ({moment}). Renew it in Palette Keys if something still needs it."
             ),
         ),
-        _ => (
-            "API keys have ended",
+        (true, Fate::Replaced) => (
+            "a rolled API key has ended",
             format!(
-                "{} have ended: {}. Renew those in Palette Keys that something still needs.",
-                counted(ending.len(), "key"),
-                names(look, &ending)
+                "{name} has ended ({moment}) as its roll wanted. What stopped working needs the new \
+                 value."
             ),
         ),
-    };
-    told_by(look, title, body, ending)
+        (true, Fate::Unfinished) => (
+            "an API key has ended",
+            format!(
+                "{name} has ended ({moment}), and its roll to {new} is not finished. See to it in \
+                 Palette Keys."
+            ),
+        ),
+        (false, Fate::Alone) => (
+            "an API key ends soon",
+            format!("{name} ends in {left} ({moment}). Renew or roll it in Palette Keys."),
+        ),
+        (false, Fate::Replaced) => (
+            "a rolled API key ends soon",
+            format!(
+                "{name} ends in {left} ({moment}), and {new} takes its place. Give the new value to \
+                 what still uses the old one."
+            ),
+        ),
+        (false, Fate::Unfinished) => (
+            "an API key ends soon",
+            format!(
+                "{name} ends in {left} ({moment}), and its roll to {new} is not finished. See to it \
+                 in Palette Keys."
+            ),
+        ),
+    }
 }
 
 fn told_by(look: &Look<'_>, title: &str, body: String, ending: Vec<Ending<'_>>) -> Notice {
@@ -241,7 +334,7 @@ fn told_by(look: &Look<'_>, title: &str, body: String, ending: Vec<Ending<'_>>) 
 }
 
 fn name(key: &ApiKey) -> String {
-    super::words::key_name(&key.name, key.uid.as_str())
+    key_name(&key.name, key.uid.as_str())
 }
 
 fn names(look: &Look<'_>, ending: &[Ending<'_>]) -> String {
@@ -268,6 +361,8 @@ pub(crate) fn digest(look: &Look<'_>, told: &Told) -> Option<Notice> {
     let lead = i64::from(look.settings.lead_days);
     let mut ending: Vec<(&ApiKey, Timestamp)> = working
         .iter()
+        // What was rolled is meant to end.
+        .filter(|key| !look.roll(key).is_some_and(RollRecord::is_in_place))
         .filter_map(|key| Some((*key, key.expires?)))
         .filter(|(_, ends)| ms_between(now, *ends) <= lead * DAY)
         .collect();
@@ -319,7 +414,8 @@ mod tests {
     use super::*;
     use crate::{
         connection::IdentityView,
-        keys::tests::{identity, key, person},
+        keys::tests::{identity, key, person, roll},
+        store::RollStep,
     };
     use jiff::SignedDuration;
     use proptest::prelude::*;
@@ -334,6 +430,8 @@ mod tests {
         me: IdentityView,
         people: Option<Vec<crate::api::Person>>,
         revoking: Vec<&'static str>,
+        own_affair: Vec<&'static str>,
+        rolls: Vec<RollRecord>,
         settings: Settings,
         told: Vec<ToldRow>,
         as_of: Option<Timestamp>,
@@ -346,6 +444,8 @@ mod tests {
                 me: identity("jane"),
                 people: None,
                 revoking: Vec::new(),
+                own_affair: Vec::new(),
+                rolls: Vec::new(),
                 settings: Settings::default(),
                 told: Vec::new(),
                 as_of: None,
@@ -364,8 +464,9 @@ mod tests {
                 stored: &stored,
                 revoking: &HashSet::new(),
                 signing_uid: None,
-                rolls: &[],
+                rolls: &self.rolls,
             };
+            let own_affair = self.own_affair.iter().filter_map(|uid| KeyUid::new(uid)).collect();
             let mut told = Told::default();
             told.extend(self.told.clone());
             let look = Look {
@@ -376,6 +477,7 @@ mod tests {
                 local_now: now,
                 lens: &lens,
                 revoking: &revoking,
+                own_affair: &own_affair,
                 settings: &self.settings,
                 zone: &TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
             };
@@ -582,6 +684,91 @@ mod tests {
             "{bodies:?}"
         );
         assert!(bodies[1].starts_with("2 keys end within 7 days: ci-3"), "{bodies:?}");
+    }
+
+    /// `key` is rolled to "NAME-new", and its end was moved to a week after that.
+    fn rolled(key: &ApiKey, step: RollStep) -> RollRecord {
+        let asked_at = before(7 * DAY);
+        RollRecord {
+            old: ApiKey { expires: Some(before(-300 * DAY)), ..key.clone() },
+            new_name: format!("{}-new", key.name),
+            new_uid: KeyUid::new("new"),
+            asked_at,
+            target: key.expires,
+            ..roll(key, step)
+        }
+    }
+
+    #[test]
+    fn a_rolled_key_is_told_in_its_own_words_and_never_to_be_renewed() {
+        let old = ApiKey { modified: Some(before(7 * DAY)), ..named("k1", "ci-prod", 365) };
+        let mut scene = Scene::of(vec![old.clone()]);
+        scene.rolls = vec![rolled(&old, RollStep::Rolling)];
+        assert_eq!(scene.tell(before(7 * DAY)), Vec::<String>::new(), "it was rolled just now");
+        let notices = scene.due(before(3 * DAY));
+        assert_eq!(notices[0].title, "acme: a rolled API key ends soon");
+        assert_eq!(
+            notices[0].body,
+            "ci-prod ends in 3 days (Tue 12 Jan, 18:00), and ci-prod-new takes its place. Give the \
+             new value to what still uses the old one."
+        );
+        let words = "ci-prod has ended (Tue 12 Jan, 18:00) as its roll wanted. What stopped working \
+                     needs the new value.";
+        assert_eq!(scene.tell(end()), [words]);
+
+        // The list came first, and with it the end of the roll.
+        let mut scene = Scene::of(vec![old.clone()]);
+        scene.told.push(ToldRow {
+            connection: "c1".into(),
+            uid: "k1".into(),
+            ends_at: end().as_millisecond(),
+            days: ROLLED,
+            at: 0,
+        });
+        assert_eq!(scene.tell(end()), [words]);
+        // Another end is another matter.
+        scene.keys[0].expires = Some(before(-DAY));
+        assert!(scene.tell(before(-DAY))[0].contains("Renew it in Palette Keys"));
+
+        let mut scene = Scene::of(vec![old.clone()]);
+        scene.rolls = vec![rolled(&old, RollStep::Orphaned)];
+        assert_eq!(
+            scene.tell(before(DAY)),
+            ["ci-prod ends in 1 day (Tue 12 Jan, 18:00), and its roll to ci-prod-new is not \
+              finished. See to it in Palette Keys."]
+        );
+        assert!(scene.tell(end())[0].contains("has ended (Tue 12 Jan, 18:00), and its roll"));
+    }
+
+    #[test]
+    fn rolled_keys_are_not_counted_among_those_that_are_to_be_renewed() {
+        let one = |n| named(&format!("k{n}"), &format!("ci-{n}"), 365);
+        let mut scene = Scene::of((1..=5).map(one).collect());
+        scene.rolls = (0..2).map(|n| rolled(&scene.keys[n], RollStep::Rolling)).collect();
+        scene.rolls.push(rolled(&scene.keys[2], RollStep::Lost));
+        let bodies = scene.tell(before(3 * DAY));
+        assert_eq!(bodies.len(), 3, "{bodies:?}");
+        assert!(bodies[0].starts_with("2 keys end within 3 days: ci-4 ("), "{bodies:?}");
+        assert!(bodies[1].starts_with("2 keys that were rolled end within 3 days: ci-1 ("));
+        assert!(!bodies[1].contains("Renew"), "{bodies:?}");
+        assert!(bodies[2].starts_with("ci-3 ends in 3 days"), "{bodies:?}");
+        assert!(bodies[2].ends_with("is not finished. See to it in Palette Keys."), "{bodies:?}");
+        let bodies = scene.tell(end());
+        assert!(bodies[1].starts_with("2 keys have ended as their rolls wanted: ci-1 ("));
+
+        let mut others = Scene::of(vec![ApiKey { expires: Some(end()), ..key("k", "sam") }]);
+        assert!(others.look(before(5 * DAY), digest).is_some());
+        others.rolls = vec![rolled(&others.keys[0], RollStep::Rolling)];
+        assert_eq!(others.look(before(5 * DAY), digest), None, "it is meant to end");
+    }
+
+    #[test]
+    fn keys_of_the_apps_own_sign_in_are_not_told() {
+        let mut scene = Scene::of(vec![named("k1", "palette-keys on heron", 30)]);
+        scene.own_affair = vec!["k1"];
+        for left in [7 * DAY, DAY, 0] {
+            assert_eq!(scene.tell(before(left)), Vec::<String>::new());
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! only while the memory is looked at. Never the other way round, and never over a wait.
 
 use super::{
-    DamagedRecordView, OutboxAction, OutboxEnd, OutboxEndView, OutboxItemView, OutboxState,
-    OutboxView, answer::Class, send,
+    BY_ITSELF, DamagedRecordView, OutboxAction, OutboxEnd, OutboxEndView, OutboxItemView,
+    OutboxState, OutboxView, answer::Class, send,
 };
 use crate::{
     Failure,
@@ -389,6 +389,7 @@ fn view_of(
         last_tried_at: record.last_tried_at,
         next_try_at,
         recorded: item.kept != Kept::InMemory,
+        by_itself: record.op_id.starts_with(BY_ITSELF),
     }
 }
 

@@ -63,6 +63,7 @@ fn record(id: &str, uid: &str, name: &str) -> OutboxItemView {
         last_tried_at: None,
         next_try_at: None,
         recorded: true,
+        by_itself: false,
     }
 }
 

@@ -9,6 +9,8 @@ use palette_keys_core::connection::{ConnectRequest, ConnectionState, SignIn};
 use palette_keys_core::keychain::KeychainState;
 use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::roll::{Grace, RollAct, RollActRequest, RollRequest};
+use palette_keys_core::notices::Teller;
+use palette_keys_core::palette_keys::Change;
 use palette_keys_core::{ErrorCode, Secret};
 use palette_sim::{Fault, KeyTruth, Matcher, Seed};
 use std::sync::{Arc, Mutex};
@@ -106,6 +108,72 @@ async fn with_a_third_of_its_life_left_the_key_is_rolled_and_the_old_one_ends() 
     desk.drained().await;
     assert_eq!(credential(&desk).await.uid, second.uid);
     assert!(desk.sim.key(&first.uid).is_none(), "an ended key of our own does not fill the quota");
+}
+
+/// What the desktop would be told now, and is.
+fn told(teller: &Teller, steady: &mut u64) -> Vec<String> {
+    *steady += 120;
+    let notices = teller.due(Duration::from_secs(*steady), true, false);
+    for notice in &notices {
+        teller.shown(notice, true);
+    }
+    notices.into_iter().map(|notice| format!("{}: {}", notice.title, notice.body)).collect()
+}
+
+#[tokio::test]
+async fn a_year_of_renewals_is_no_news_to_anybody() {
+    let mut desk = own().await;
+    let first = credential(&desk).await.uid;
+    let listen = |keys: &std::sync::Arc<palette_keys_core::PaletteKeys>| {
+        let teller = std::sync::Arc::new(Teller::new(keys));
+        let ended = std::sync::Arc::clone(&teller);
+        keys.on_change(Box::new(move |change| {
+            if let Change::OutboxEnded(end) = &change {
+                ended.ended(end, Duration::ZERO);
+            }
+        }));
+        teller
+    };
+    let (mut teller, mut steady, mut deleted) = (listen(&desk.keys), 0, 0);
+    for day in 1..=70 {
+        at(&desk, day * DAY + 60);
+        // The loop of the notices is sooner than the one that reads lists.
+        assert_eq!(told(&teller, &mut steady), Vec::<String>::new(), "day {day}, before");
+        refresh(&desk.keys).await;
+        assert!(rests(&desk).await);
+        desk.drained().await;
+        assert_eq!(told(&teller, &mut steady), Vec::<String>::new(), "day {day}, after");
+        deleted += desk.sent("DELETE", "/v1/apiKeys");
+        desk.sim.clear_requests();
+        if day % 23 == 0 {
+            desk.crash();
+            desk.select().await;
+            teller = listen(&desk.keys);
+        }
+    }
+    assert_ne!(credential(&desk).await.uid, first);
+    assert!(deleted >= 2, "{deleted} were deleted by themselves");
+    // With the renewal switched off its end is a person's affair again, and so is one that came
+    // while the app was not running.
+    let mut settings = desk.keys.settings();
+    settings.renew_sign_in_key = false;
+    desk.keys.save_settings(settings.clone()).unwrap();
+    let ends = credential(&desk).await.expiry.unwrap().as_second();
+    let start = desk.sim.now().as_second() - 70 * DAY;
+    at(&desk, ends - start - DAY);
+    let bodies = told(&teller, &mut steady);
+    assert!(bodies.len() == 1 && bodies[0].contains("ends in"), "{bodies:?}");
+    settings.renew_sign_in_key = true;
+    desk.keys.save_settings(settings).unwrap();
+    at(&desk, ends - start + DAY);
+    let bodies = told(&teller, &mut steady);
+    assert!(bodies.len() == 1 && bodies[0].contains("has ended"), "{bodies:?}");
+    at(&desk, 70 * DAY);
+    // What a person asks for is told as ever.
+    let asked = desk.created(&desk.new_key("by-hand")).await.uid.unwrap();
+    desk.keys.revoke_key(desk.act(&asked)).await.unwrap();
+    desk.drained().await;
+    assert_eq!(told(&teller, &mut steady), ["Revocation confirmed: Revoked by-hand."]);
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use palette_keys_core::keys::roll::{
     Grace, PairRole, RollAct, RollActRequest, RollActView, RollPurpose, RollRequest, RollView,
 };
 use palette_keys_core::keys::{Flag, KeyRequest, KeyUid, KeyView};
+use palette_keys_core::notices::Teller;
+use palette_keys_core::review::{ReviewRequest, findings::Rule};
 use palette_keys_core::settings::Settings;
 use palette_keys_core::store::RollStep;
 use palette_keys_core::{ErrorCode, Failure};
@@ -103,6 +105,29 @@ fn posts(desk: &Desk) -> usize {
 }
 
 #[tokio::test]
+async fn the_end_of_a_rolled_key_is_told_as_such_whichever_loop_is_first() {
+    for list_first in [false, true] {
+        let (desk, old) = admin().await;
+        roll(&desk, &old.uid, Grace::Hour).await.unwrap().expect("it is rolling");
+        let teller = Teller::new(&desk.keys);
+        let told = |lists| {
+            let notices = teller.due(Duration::ZERO, lists, false).into_iter();
+            notices.filter(|one| one.body.starts_with(NAME)).map(|one| one.body).collect::<Vec<_>>()
+        };
+        assert_eq!(told(true), Vec::<String>::new(), "it was rolled just now");
+        desk.sim.set_clock_offset_seconds(2 * 3_600);
+        desk.clock.wrong_by(SignedDuration::from_hours(2));
+        if list_first {
+            desk.list(true).await;
+            until("the roll is over", async || rolls(&desk).await.is_empty()).await;
+        }
+        let bodies = told(true);
+        assert_eq!(bodies.len(), 1, "{bodies:?}");
+        assert!(bodies[0].contains("as its roll wanted"), "{bodies:?}, list first: {list_first}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_rolled_with_a_grace_that_the_server_keeps() {
     let (desk, old) = admin().await;
     let running = roll(&desk, &old.uid, Grace::Week).await.unwrap().expect("it is rolling");
@@ -135,6 +160,10 @@ async fn a_key_is_rolled_with_a_grace_that_the_server_keeps() {
     for act in [Act::Roll, Act::Create, Act::RollProve, Act::RollEnd, Act::Replace] {
         desk.line_ended(act, ActState::Done);
     }
+    let connection = desk.connection.clone();
+    let review = desk.keys.review(ReviewRequest { connection }).await.unwrap();
+    let soon = review.findings.iter().filter(|finding| finding.rule == Rule::ExpiringSoon);
+    assert!(soon.clone().count() > 0 && soon.clone().all(|one| !one.keys.contains(&old.uid)));
     assert!(desk.line(Act::Roll).detail.contains(NEXT), "{}", desk.line(Act::Roll).detail);
     assert!(desk.line(Act::Replace).detail.contains(NAME), "{}", desk.line(Act::Replace).detail);
 

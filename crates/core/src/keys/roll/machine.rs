@@ -17,10 +17,11 @@ use crate::{
         edit::{self, EditError, read_for_change},
         revoke::{self, RevokeView},
     },
+    notices,
     once::lock,
     palette_keys::Change,
     ports::{Deed, Ports, internal},
-    store::{JournalId, JournalOutcome, RollRecord, RollStep},
+    store::{JournalId, JournalOutcome, RollRecord, RollStep, ToldRow},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -656,6 +657,7 @@ impl Drive<'_> {
         match known(&self.roll.old.uid) {
             Some(old) if !old.active => return Ok(finished("the old key is revoked")),
             Some(old) if old.expires.is_some_and(|ends| ends <= now) => {
+                self.remember_end(&old);
                 return Ok(finished("the old key has ended"));
             }
             Some(_) => {}
@@ -700,6 +702,22 @@ impl Drive<'_> {
             true => Ok(Next::Wait),
             // The old one is the only key that works: it gets its end back.
             false => Ok(Next::Step(RollStep::Cancelling)),
+        }
+    }
+
+    /// The roll is forgotten now, and whoever tells of ends looks only later.
+    fn remember_end(&self, old: &ApiKey) {
+        let Some(ends) = old.expires else { return };
+        let row = ToldRow {
+            connection: self.roll.connection.clone(),
+            uid: old.uid.as_str().to_owned(),
+            ends_at: ends.as_millisecond(),
+            days: notices::ROLLED,
+            at: self.ports.now().as_millisecond(),
+        };
+        // Then it is told as any other end.
+        if self.ports.store.put_told(&[row]).is_err() {
+            tracing::warn!("that an end is one of a roll could not be written down");
         }
     }
 
