@@ -318,17 +318,20 @@ pub(crate) async fn name_changes(
     }
 }
 
-/// Finds what a fresh list shows that nobody here did, and writes it down.
+/// Finds what a fresh list shows that nobody here did, and writes it down. `ours` are keys that this
+/// app was changing when the list came.
 pub(crate) fn changed(
     ports: &Ports,
     connection: &str,
     before: &CachedList,
     now: &CachedList,
+    ours: &HashSet<String>,
     at: Timestamp,
 ) -> Vec<KeyChangeView> {
     let zone = ports.clock.time_zone();
     let date = |at: Timestamp| at.to_zoned(zone.clone()).strftime("%-d %b %Y").to_string();
     let mut found = changes::changes(before, now, at, date);
+    found.retain(|change| !ours.contains(&change.uid));
     if found.is_empty() {
         return found;
     }

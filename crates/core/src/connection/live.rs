@@ -75,6 +75,10 @@ struct Inner {
     /// Counts the patches, so that a list knows which came after it was asked for.
     step: u64,
     patches: VecDeque<Patch>,
+    /// Keys that this app is changing, with how many acts of it are at that.
+    changing: HashMap<KeyUid, usize>,
+    /// Keys of whose change no answer came, each with the step from which on a list settles it.
+    unsettled: Vec<(u64, KeyUid)>,
 }
 
 /// A key as it was read back after a change; none: it is gone.
@@ -84,7 +88,48 @@ struct Patch {
     key: Option<ApiKey>,
 }
 
+/// This app is changing a key, from before that is sent until what was read back is in the list: a
+/// list that comes in between shows the change, and nobody else made it.
+#[must_use]
+pub(crate) struct Changing {
+    live: Arc<Live>,
+    uid: KeyUid,
+}
+
+impl Changing {
+    /// Whether it was changed is not known: the next list that is asked for may be the first to tell.
+    pub(crate) fn is_unsettled(&self) {
+        self.live.with(|inner| {
+            inner.step += 1;
+            inner.unsettled.push((inner.step, self.uid.clone()));
+        });
+    }
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.live.with(|inner| {
+            if let Some(acts) = inner.changing.get_mut(&self.uid) {
+                *acts -= 1;
+                if *acts == 0 {
+                    inner.changing.remove(&self.uid);
+                }
+            }
+        });
+    }
+}
+
 impl Inner {
+    /// Keys whose difference to the list before is our own doing, in a list that was asked for at
+    /// this step.
+    fn ours(&mut self, since: u64) -> HashSet<String> {
+        let unsettled = self.unsettled.iter().map(|(_, uid)| uid);
+        let ours = self.changing.keys().chain(unsettled).map(|uid| uid.as_str().to_owned());
+        let ours = ours.collect();
+        self.unsettled.retain(|(step, _)| *step > since);
+        ours
+    }
+
     /// As [`Live::signing_uid`].
     fn signing_uid(&self, list: Option<&CachedList>, now: Timestamp) -> Option<String> {
         if self.record.method != SignInMethod::ApiKey {
@@ -146,6 +191,8 @@ impl Live {
                 offset_ms: 0,
                 step: 0,
                 patches: VecDeque::new(),
+                changing: HashMap::new(),
+                unsettled: Vec::new(),
             }),
             signing: tokio::sync::Mutex::new(()),
             creating: tokio::sync::Mutex::new(()),
@@ -432,6 +479,12 @@ impl Live {
         }
     }
 
+    /// Held while this app changes a key.
+    pub(crate) fn changing(self: &Arc<Self>, uid: &KeyUid) -> Changing {
+        self.with(|inner| *inner.changing.entry(uid.clone()).or_default() += 1);
+        Changing { live: Arc::clone(self), uid: uid.clone() }
+    }
+
     /// Remember this before a list is asked for, and give it to [`Live::replace`].
     pub(crate) fn step(&self) -> u64 {
         self.with(|inner| inner.step)
@@ -461,11 +514,13 @@ impl Live {
                 put(&mut list.keys, &patch.uid, patch.key.as_ref());
             }
             inner.identity = Some(list.identity.clone());
+            let ours = inner.ours(since);
             let before = inner.list.replace(Arc::new(list));
-            before.zip(inner.list.clone())
+            Some((before?, inner.list.clone()?, ours))
         });
-        let changed =
-            lists.map(|(before, now)| review::changed(ports, &self.id(), &before, &now, at));
+        let changed = lists.map(|(before, now, ours)| {
+            review::changed(ports, &self.id(), &before, &now, &ours, at)
+        });
         self.write_soon(ports);
         self.tell_changed_since(ports, &shown);
         changed.unwrap_or_default()

@@ -205,6 +205,7 @@ pub(crate) async fn apply_as(
     let detail = in_words(ports, before, change);
     let asked = ports.ask(live, &Deed::of_key(act, before, &format!("PUT {detail}")))?;
     asked.undoes(undoes);
+    let changing = live.changing(&before.uid);
     let sent = client.update_key(before, change).await;
     if let Err(error) = &sent
         && error.sent() != Sent::Unknown
@@ -221,6 +222,7 @@ pub(crate) async fn apply_as(
             return Ok(live.view_key(ports, key));
         }
     }
+    changing.is_unsettled();
     let words = match (read, sent) {
         (Err(read), Ok(())) => format!(
             "The server accepted the change, but the key could not be read again to confirm it. {}",

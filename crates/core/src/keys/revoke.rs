@@ -197,6 +197,7 @@ pub(crate) async fn reactivate_as(
     let deed = Deed::of_key(Act::Reactivate, &before, "PUT state, active");
     let asked = ports.ask(live, &deed)?;
     asked.undoes(undoes);
+    let changing = live.changing(uid);
     let sent = client.set_active(uid, true).await;
     if let Err(error) = &sent
         && error.sent() != Sent::Unknown
@@ -214,6 +215,7 @@ pub(crate) async fn reactivate_as(
             return Ok(ChangedKeyView { key: live.view_key(ports, key) });
         }
     }
+    changing.is_unsettled();
     let words = match (read, sent) {
         (Err(error), _) => format!("It could not be read again. {}", error.failure().message),
         (Ok(_), Err(error)) => {

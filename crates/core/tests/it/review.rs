@@ -326,6 +326,66 @@ async fn what_others_changed_is_told_over_a_restart_and_what_we_did_is_not() {
 }
 
 #[tokio::test]
+async fn a_list_that_comes_while_this_app_changes_keys_does_not_take_it_for_anothers_work() {
+    let desk = Desk::admin().await;
+    let listed = async |name: &str| desk.listed(name).await.uid;
+    let (renewed, revoked) = (listed("cost-dashboard").await, listed("leaked-in-slack").await);
+    let key = |uid: &str| format!("/v1/apiKeys/{uid}");
+    let hang = || Fault::HangAfterHandling;
+    let renew = || RenewRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        uid: renewed.clone(),
+        expiry: ExpiryChoice::Days { days: 90 },
+    };
+    // The server has done it, and its answer does not come.
+    desk.sim.set_fault(Matcher::on("PUT", &key(&renewed)), hang(), None);
+    desk.sim.set_fault(Matcher::on("PUT", &key(&revoked)), hang(), None);
+    let before = desk.sim.key(&renewed).unwrap().expiry;
+    let meanwhile = async {
+        while desk.sim.key(&renewed).unwrap().expiry == before
+            || !desk.sim.key(&revoked).unwrap().active
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        desk.list(true).await;
+    };
+    let act = desk.act(&revoked);
+    let (renewal, reactivation, ()) =
+        tokio::join!(desk.keys.renew_key(renew()), desk.keys.reactivate_key(act), meanwhile);
+    renewal.unwrap();
+    reactivation.unwrap();
+    assert_eq!(review(&desk).await.changes, [], "it was this app");
+
+    // The key could not be read back either: the next list is the first to show it.
+    desk.sim.edit_key_directly(&renewed, |key| key.expiry = before);
+    desk.list(true).await;
+    desk.sim.clear_faults();
+    desk.sim.set_fault(Matcher::on("PUT", &key(&renewed)), hang(), None);
+    let renewing = async {
+        let renewal = desk.keys.renew_key(renew()).await;
+        assert_eq!(renewal.unwrap_err().code, ErrorCode::OutcomeUnknown);
+    };
+    let breaking = async {
+        while desk.sim.key(&renewed).unwrap().expiry == before {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let error = Fault::error(500, "Internal", "no");
+        desk.sim.set_fault(Matcher::on("GET", &key(&renewed)), error, None);
+    };
+    tokio::join!(renewing, breaking);
+    desk.sim.clear_faults();
+    desk.list(true).await;
+    assert_eq!(review(&desk).await.changes, [], "it was this app, too");
+
+    // From then on it is somebody else again.
+    desk.sim.edit_key_directly(&renewed, |key| key.expiry = None);
+    desk.list(true).await;
+    let changes = review(&desk).await.changes;
+    assert!(matches!(&*changes, [one] if one.kind == ChangeKind::MadeNeverEnding), "{changes:?}");
+}
+
+#[tokio::test]
 async fn a_scheduled_refresh_ends_with_the_names_of_those_who_changed_keys() {
     let desk = Desk::admin().await;
     desk.list(true).await;
