@@ -96,17 +96,18 @@ pub fn timeline(
         }
     }
     let mut days: Vec<DayView> = days.into_iter().flatten().collect();
+    // What ended already cannot be spread, and is not counted.
+    let ahead = |day: &DayView| day.keys.len() - day.expired as usize;
     for day in &mut days {
-        let ahead = day.keys.len() - day.expired as usize;
-        day.pile_up = day.offset >= 0 && ahead >= pile_up as usize;
+        day.pile_up = day.offset >= 0 && ahead(day) >= pile_up as usize;
     }
     let mut fullest: Vec<&DayView> = days.iter().filter(|day| day.pile_up).collect();
-    fullest.sort_by_key(|day| (std::cmp::Reverse(day.keys.len()), day.offset));
+    fullest.sort_by_key(|day| (std::cmp::Reverse(ahead(day)), day.offset));
     let pile_ups = fullest
         .iter()
         .map(|day| PileUpView {
             date: day.date.clone(),
-            words: format!("{} end on {}", day.keys.len(), short_date(&day.date)),
+            words: format!("{} end on {}", ahead(day), short_date(&day.date)),
         })
         .collect();
     TimelineView { today: today.to_string(), pile_ups, days }
@@ -323,6 +324,17 @@ mod tests {
         let view = timeline(&keys, now(), &TimeZone::UTC, 14, 5);
         let words: Vec<&str> = view.pile_ups.iter().map(|pile| &*pile.words).collect();
         assert_eq!(words, ["9 end on 30 Jan", "5 end on 1 Dec"], "what ended cannot be spread");
+
+        // Six end today, and as many have: fewer are to come than on the first.
+        for n in 0..6 {
+            keys.push(ends(&format!("d{n}"), "2026-11-25T11:00:00Z"));
+            keys.push(ends(&format!("e{n}"), "2026-11-25T13:00:00Z"));
+        }
+        keys.push(ends("b5", "2026-12-01T12:00:00Z"));
+        keys.push(ends("b6", "2026-12-01T12:00:00Z"));
+        let view = timeline(&keys, now(), &TimeZone::UTC, 14, 5);
+        let words: Vec<&str> = view.pile_ups.iter().map(|pile| &*pile.words).collect();
+        assert_eq!(words, ["9 end on 30 Jan", "7 end on 1 Dec", "6 end on 25 Nov"]);
     }
 
     fn spread_of(keys: &[ApiKey], date: &str, longest: Option<u32>) -> SpreadView {
