@@ -35,8 +35,11 @@ pub(crate) const SEEN: i64 = -1;
 pub(crate) const UNCONFIRMED: i64 = -2;
 /// `days` of a row that says: this record needs a person.
 pub(crate) const BLOCKED: i64 = -3;
-/// `days` of the row that says until when changes by others were told.
-pub(crate) const CHANGES: i64 = -8;
+/// `days` of the row that says until when changes by others were told. An
+/// earlier version wrote it.
+pub(crate) const CHANGES_UNTIL: i64 = -8;
+/// `days` of the row that says up to which number changes by others were told: that is its `at`.
+pub(crate) const CHANGES: i64 = -12;
 /// `days` of the row that says: that this sign-in key could not be renewed was told.
 pub(crate) const RENEWAL: i64 = -9;
 /// The same with little time left.
@@ -316,12 +319,20 @@ fn renewal(look: &Look<'_>, record: &ConnectionRecord, told: &Told) -> Option<No
 /// What others changed since it was last told. What came before the setting was switched on is a
 /// day old at most when it is told.
 fn changed(ports: &Ports, told: &Told, connection: &str, name: &str) -> Option<Notice> {
-    let found = ports.store.changes(connection).ok()?;
-    let day = ports.now().as_millisecond() - 24 * 3_600_000;
-    let since = told.at(connection, "", 0, CHANGES).unwrap_or(day);
-    let new: Vec<&KeyChangeView> = found.iter().filter(|change| change.at > since).collect();
-    let (title, body) = changes::notice(name, &new)?;
-    let at = new.iter().map(|change| change.at).max()?;
+    let found = ports.store.numbered_changes(connection).ok()?;
+    let is_new = |number: i64, change: &KeyChangeView| match told.at(connection, "", 0, CHANGES) {
+        // By number: a clock that was set back in between would silence what came after.
+        Some(last) => number > last,
+        None => {
+            let day = ports.now().as_millisecond() - 24 * 3_600_000;
+            change.at > told.at(connection, "", 0, CHANGES_UNTIL).unwrap_or(day)
+        }
+    };
+    let new: Vec<&(i64, KeyChangeView)> =
+        found.iter().filter(|(number, change)| is_new(*number, change)).collect();
+    let changes: Vec<&KeyChangeView> = new.iter().map(|(_, change)| change).collect();
+    let (title, body) = changes::notice(name, &changes)?;
+    let at = new.iter().map(|(number, _)| *number).max()?;
     let row = ToldRow {
         connection: connection.to_owned(),
         uid: String::new(),
@@ -527,7 +538,7 @@ mod tests {
             at: clock.now().as_millisecond() - 1_000,
             after: 0,
         };
-        keys.ports().store.put_changes("c1", &[change], 0).unwrap();
+        keys.ports().store.put_changes("c1", std::slice::from_ref(&change), 0).unwrap();
         assert!(teller.due(AT, true, false).is_empty(), "off unless switched on");
         keys.save_settings(Settings { change_notices: true, ..Settings::default() }).unwrap();
         let told = teller.due(AT, true, false);
@@ -536,6 +547,53 @@ mod tests {
         assert!(teller.due(AT, true, false).is_empty(), "given out once");
         teller.shown(&told[0], true);
         assert!(teller.due(AT, true, false).is_empty(), "and told once");
+
+        // A clock that is set back silences nothing, and repeats nothing.
+        clock.forward(-words::DAY);
+        let next =
+            KeyChangeView { name: "next".into(), at: clock.now().as_millisecond(), ..change };
+        keys.ports().store.put_changes("c1", std::slice::from_ref(&next), 0).unwrap();
+        let told = teller.due(AT, true, false);
+        assert_eq!(bodies(&told), ["next was made."]);
+        // Another one comes before it is shown: each is told once all the same.
+        keys.ports().store.put_changes("c1", &[next], 0).unwrap();
+        assert_eq!(bodies(&teller.due(AT, true, false)), ["next was made."]);
+        assert!(teller.due(AT, true, false).is_empty());
+        assert!(teller.due(AT, true, false).is_empty());
+    }
+
+    #[test]
+    fn what_an_earlier_version_told_of_changes_is_not_told_again() {
+        let home = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(NOW);
+        let (keys, teller) = remembered(home.path(), &clock, false);
+        keys.save_settings(Settings { change_notices: true, ..Settings::default() }).unwrap();
+        for notice in teller.due(AT, true, false) {
+            teller.shown(&notice, true);
+        }
+        let now = clock.now().as_millisecond();
+        let change = |name: &str, at| KeyChangeView {
+            kind: changes::ChangeKind::Made,
+            uid: name.into(),
+            name: name.into(),
+            owner: "Sam".into(),
+            detail: String::new(),
+            by: None,
+            at,
+            after: 0,
+        };
+        let store = &keys.ports().store;
+        store.put_changes("c1", &[change("old", now - 2_000), change("new", now)], 0).unwrap();
+        let row = ToldRow {
+            connection: "c1".into(),
+            uid: String::new(),
+            ends_at: 0,
+            days: CHANGES_UNTIL,
+            at: now - 2_000,
+        };
+        store.put_told(&[row]).unwrap();
+        let told = teller.due(AT, true, false);
+        assert_eq!(bodies(&told), ["new was made."]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Keys that end: at which moments their owner is told, and the weekly digest for admins.
 
 use super::{
-    DIGEST, Notice, ROLLED, SEEN, ms_between,
+    CHANGES, DIGEST, Notice, ROLLED, SEEN, ms_between,
     words::{DAY, counted, key_name, listed, moment, plain, span},
 };
 use crate::{
@@ -48,8 +48,12 @@ pub(crate) struct Told(BTreeMap<(String, String, i64, i64), i64>);
 
 impl Told {
     pub(crate) fn extend(&mut self, rows: impl IntoIterator<Item = ToldRow>) {
-        let entry = |row: ToldRow| ((row.connection, row.uid, row.ends_at, row.days), row.at);
-        self.0.extend(rows.into_iter().map(entry));
+        for row in rows {
+            let at = self.0.entry((row.connection, row.uid, row.ends_at, row.days));
+            let at = at.or_insert(row.at);
+            // Of several that are on their way the highest number counts.
+            *at = if row.days == CHANGES { row.at.max(*at) } else { row.at };
+        }
     }
 
     /// When it was told.

@@ -8,6 +8,7 @@ use super::findings::keys_word;
 use crate::{
     api::AuditEntry,
     keys::{ApiKey, KeyUid},
+    notices::words::{key_name, plain},
     shown::visible,
     store::CachedList,
 };
@@ -157,7 +158,9 @@ pub(crate) fn named(changed: Vec<KeyChangeView>, log: &[AuditEntry]) -> Vec<KeyC
 
 /// One notice for all changes: "3 keys changed in acme".
 pub(crate) fn notice(connection: &str, found: &[&KeyChangeView]) -> Option<(String, String)> {
-    let first = found.first()?;
+    if found.is_empty() {
+        return None;
+    }
     let words = |change: &KeyChangeView| {
         let did = match change.kind {
             ChangeKind::Made => "was made",
@@ -167,9 +170,9 @@ pub(crate) fn notice(connection: &str, found: &[&KeyChangeView]) -> Option<(Stri
             ChangeKind::Removed => "is gone",
         };
         let by = change.by.as_deref().map(|by| format!(" (by {by})")).unwrap_or_default();
-        let name: String = change.name.chars().take(60).collect();
-        format!("{name} {did}{by}.")
+        format!("{} {did}{by}.", key_name(&change.name, &change.uid))
     };
+    let connection = plain(connection);
     let title = match found.len() {
         1 => format!("A key changed in {connection}"),
         all => format!("{} changed in {connection}", keys_word(all)),
@@ -178,7 +181,6 @@ pub(crate) fn notice(connection: &str, found: &[&KeyChangeView]) -> Option<(Stri
     if found.len() > 3 {
         body.push(format!("{} more are in Review.", found.len() - 3));
     }
-    let _ = first;
     Some((title, body.join(" ")))
 }
 
@@ -332,5 +334,13 @@ mod tests {
         assert!(body.ends_with("2 more are in Review."), "{body}");
         assert!(notice("acme", &[]).is_none());
         assert_eq!(notice("acme", &all[..1]).unwrap().0, "A key changed in acme");
+
+        // As every other notice says them.
+        found[0].name = "pro\u{202e}d\n".into();
+        found[1].name = " ".into();
+        let all: Vec<&KeyChangeView> = found.iter().take(2).collect();
+        let (title, body) = notice("ac\u{200b}me\n", &all).unwrap();
+        assert_eq!(title, "2 keys changed in ac⟨U+200B⟩me");
+        assert_eq!(body, "pro⟨U+202E⟩d was made (by Ana Ruiz). a key …k1 was made.");
     }
 }

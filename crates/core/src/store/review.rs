@@ -102,15 +102,31 @@ impl Store {
     /// # Errors
     /// When the file cannot be read.
     pub fn changes(&self, connection: &str) -> Result<Vec<KeyChangeView>, StoreError> {
+        Ok(self.numbered_changes(connection)?.into_iter().map(|(_, change)| change).collect())
+    }
+
+    /// What changed, newest first, each with its number. A later one has a higher number, whatever
+    /// the clock did.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn numbered_changes(
+        &self,
+        connection: &str,
+    ) -> Result<Vec<(i64, KeyChangeView)>, StoreError> {
         let open = self.lock();
         let mut rows = open.prepare_cached(
-            "SELECT record, sum FROM key_change WHERE connection = ?1 ORDER BY id DESC",
+            "SELECT id, record, sum FROM key_change WHERE connection = ?1 ORDER BY id DESC",
         )?;
         let read = rows.query_map([connection], |row| {
-            Ok((text(row, 0)?.unwrap_or_default(), row.get::<_, i64>(1)?))
+            let number: i64 = row.get(0)?;
+            Ok((number, text(row, 1)?.unwrap_or_default(), row.get::<_, i64>(2)?))
         })?;
         let read = read.collect::<Result<Vec<_>, _>>()?;
-        Ok(read.into_iter().filter_map(|(record, sum)| unpacked(&record, sum).ok()).collect())
+        let whole = |(number, record, sum): (i64, String, i64)| {
+            Some((number, unpacked(&record, sum).ok()?))
+        };
+        Ok(read.into_iter().filter_map(whole).collect())
     }
 
     /// Adds to changes that are remembered who made them.
@@ -195,6 +211,8 @@ mod tests {
         }
         let (store, _) = Store::open(home.path()).unwrap();
         assert_eq!(store.changes("c1").unwrap(), [change(2), change(1)]);
+        let numbered = store.numbered_changes("c1").unwrap();
+        assert!(numbered[0].0 > numbered[1].0 && numbered[0].1 == change(2), "{numbered:?}");
         store.put_changes("c1", &[change(3)], 2).unwrap();
         assert_eq!(store.changes("c1").unwrap(), [change(3), change(2)]);
         let many: Vec<_> = (10..10 + KEPT as i64 + 5).map(change).collect();
