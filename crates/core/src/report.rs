@@ -19,11 +19,18 @@ use crate::{
         view_of,
     },
     ports::{Deed, Ports, internal},
-    review::{self, findings::Severity},
+    review::{
+        self,
+        findings::{FindingView, Severity},
+    },
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 use ts_rs::TS;
 
 pub(crate) use offboard::offboard;
@@ -148,7 +155,8 @@ pub(crate) struct KeyPart {
     pub(crate) modified: Option<Timestamp>,
     /// None: never.
     pub(crate) expires: Option<Timestamp>,
-    /// What the review says of it, one sentence each.
+    /// What the review says of it, one each: the finding's title where it is about this key alone,
+    /// else what it looks for.
     pub(crate) findings: Vec<String>,
 }
 
@@ -199,10 +207,9 @@ pub(crate) fn keys(
             uids.iter().filter_map(|uid| known.get(&**uid).copied()).collect()
         }
     };
-    let findings = findings(ports, live);
     let report = Report {
         filter: Some(request.filter.trim().to_owned()).filter(|filter| !filter.is_empty()),
-        ..base(ports, live, version, "keys", &of_keys, findings)
+        ..base(ports, live, version, "keys", &of_keys)
     };
     Ok(Written { text: write(ports, &report, request.format)?, keys: count(report.keys.len()) })
 }
@@ -221,27 +228,27 @@ fn base(
     version: &str,
     kind: &'static str,
     keys: &[&KeyView],
-    mut findings: Vec<FindingPart>,
 ) -> Report {
     let connection = live.view();
     let list = live.known(ports);
     let identity = connection.identity.as_ref();
-    let named: std::collections::HashSet<&str> = keys.iter().map(|key| &*key.uid).collect();
-    // Of the findings only what is about these keys.
-    for finding in &mut findings {
-        finding.keys.retain(|uid| named.contains(&**uid));
-    }
-    findings.retain(|finding| !finding.keys.is_empty());
+    let found = findings(ports, live, &keys.iter().map(|key| &*key.uid).collect());
     let mut by_key: HashMap<&str, Vec<String>> = HashMap::new();
-    for finding in &findings {
+    for finding in &found {
+        // The title of a group counts its keys: of one of them it says nothing.
+        let words = match finding.keys.len() {
+            1 => &*finding.title,
+            _ => finding.rule.title(),
+        };
         for uid in &finding.keys {
-            by_key.entry(uid).or_default().push(finding.title.clone());
+            by_key.entry(uid).or_default().push(words.to_owned());
         }
     }
     let parts: Vec<KeyPart> = keys
         .iter()
         .map(|key| part_of(key, by_key.get(&*key.uid).cloned().unwrap_or_default()))
         .collect();
+    let findings: Vec<FindingPart> = found.into_iter().map(FindingPart::from).collect();
     Report {
         format: "palette-keys-report",
         version: VERSION,
@@ -273,7 +280,7 @@ fn base(
 fn counts(keys: &[&KeyView], findings: usize) -> Counts {
     let of = |fits: &dyn Fn(&KeyView) -> bool| keys.iter().filter(|key| fits(key)).count();
     let flag = |flag: Flag| of(&|key| key.flags.contains(&flag));
-    let owners: std::collections::HashSet<(&str, &str)> = keys
+    let owners: HashSet<(&str, &str)> = keys
         .iter()
         .map(|key| match key.owner_uid.is_empty() {
             true => ("", &*key.owner_name),
@@ -344,11 +351,16 @@ fn flag_word(flag: Flag) -> &'static str {
     }
 }
 
-/// What the review says.
-fn findings(ports: &Ports, live: &Live) -> Vec<FindingPart> {
-    let found = review::view(ports, live).findings.into_iter();
-    found
-        .map(|finding| FindingPart {
+/// What the review says of the keys of these uids.
+fn findings(ports: &Ports, live: &Live, uids: &HashSet<&str>) -> Vec<FindingView> {
+    // Not knowing what was accepted tells a finding once more, which hides nothing.
+    let accepted = ports.store.accepted(&live.id()).unwrap_or_default();
+    review::look(ports, live, |input, _| review::findings_of(input, &accepted, uids))
+}
+
+impl From<FindingView> for FindingPart {
+    fn from(finding: FindingView) -> Self {
+        Self {
             rule: finding.rule.name().to_owned(),
             severity: match finding.severity {
                 Severity::ActNow => "act_now",
@@ -359,8 +371,8 @@ fn findings(ports: &Ports, live: &Live) -> Vec<FindingPart> {
             title: finding.title,
             evidence: finding.evidence,
             keys: finding.keys,
-        })
-        .collect()
+        }
+    }
 }
 
 fn write(ports: &Ports, report: &Report, format: ReportFormat) -> Result<String, Failure> {

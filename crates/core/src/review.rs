@@ -112,16 +112,18 @@ pub struct Review {
     pub timeline: TimelineView,
 }
 
-/// Reviews keys.
-pub fn review(input: &Input<'_>, accepted: &[Accepted]) -> Review {
-    let world = World::of(input);
-    let hits = findings::hits(&world, input.keys);
+/// What the rules say and nobody accepted, and what was accepted.
+fn open_hits(
+    world: &World<'_>,
+    input: &Input<'_>,
+    accepted: &[Accepted],
+) -> (Vec<Hit>, Vec<AcceptedView>) {
     let known: HashMap<(Rule, &str), &Accepted> =
         accepted.iter().map(|row| ((row.rule, &*row.uid), row)).collect();
     let today = input.now.to_zoned(input.zone.clone()).date();
-    let mut open: Vec<&Hit> = Vec::new();
+    let mut open = Vec::new();
     let mut kept = Vec::new();
-    for hit in &hits {
+    for hit in findings::hits(world, input.keys) {
         let key = &input.keys[hit.place];
         let view = |reason: &str, until: i64, by_policy| AcceptedView {
             rule: hit.rule,
@@ -132,7 +134,7 @@ pub fn review(input: &Input<'_>, accepted: &[Accepted]) -> Review {
             until,
             by_policy,
         };
-        if let Some(row) = accepted::of(&known, hit, key, input.now) {
+        if let Some(row) = accepted::of(&known, &hit, key, input.now) {
             kept.push(view(&row.reason, row.until, false));
         } else if let Some(exception) =
             input.policy.exception(hit.rule, key.uid.as_str(), &key.name, today)
@@ -143,6 +145,27 @@ pub fn review(input: &Input<'_>, accepted: &[Accepted]) -> Review {
             open.push(hit);
         }
     }
+    (open, kept)
+}
+
+/// The findings about the keys of these uids. What weighs in the whole list counts, such as a limit
+/// or a name that is there twice; but no other key is in their words or counts.
+pub fn findings_of(
+    input: &Input<'_>,
+    accepted: &[Accepted],
+    uids: &HashSet<&str>,
+) -> Vec<FindingView> {
+    let world = World::of(input);
+    let (open, _) = open_hits(&world, input, accepted);
+    let named = |hit: &&Hit| uids.contains(input.keys[hit.place].uid.as_str());
+    findings::queue(&world, input.keys, &open.iter().filter(named).collect::<Vec<_>>())
+}
+
+/// Reviews keys.
+pub fn review(input: &Input<'_>, accepted: &[Accepted]) -> Review {
+    let world = World::of(input);
+    let (open, mut kept) = open_hits(&world, input, accepted);
+    let open: Vec<&Hit> = open.iter().collect();
     let mut by_severity: HashMap<Severity, HashSet<usize>> = HashMap::new();
     for hit in &open {
         by_severity.entry(world.severity(hit.rule)).or_default().insert(hit.place);

@@ -222,7 +222,10 @@ fn row(page: &mut String, key: &KeyPart, zone: &TimeZone) {
     };
     let mut remarks: Vec<String> = key.flags.iter().map(|flag| flag.replace('_', " ")).collect();
     remarks.extend(key.made_by.iter().map(|maker| format!("made by {maker}")));
-    remarks.extend(key.findings.iter().cloned());
+    // "Never expires" beside "never expires" says nothing more.
+    let is_new = |finding: &&String| !remarks.contains(&finding.to_lowercase());
+    let found: Vec<String> = key.findings.iter().filter(is_new).cloned().collect();
+    remarks.extend(found);
     let ends = key.expires.map_or_else(|| "never".to_owned(), |at| time(at, zone));
     let made = key.created.map_or_else(|| "not known".to_owned(), |at| time(at, zone));
     let _ = writeln!(

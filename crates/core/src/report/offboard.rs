@@ -3,7 +3,7 @@
 //! What was done comes from the journal and what is true from a list that is read for it, never from
 //! what the window remembers.
 
-use super::{PersonPart, ReportFormat, Written, at, base, count, findings, views, write};
+use super::{PersonPart, ReportFormat, Written, at, base, count, views, write};
 use crate::{
     Failure,
     connection::live::Live,
@@ -153,7 +153,7 @@ pub(crate) async fn offboard(
             },
         },
     };
-    let mut report = base(ports, live, version, "offboarding", &theirs, findings(ports, live));
+    let mut report = base(ports, live, version, "offboarding", &theirs);
     report.offboarding = Some(Offboarding {
         person: PersonPart {
             uid: request.person_uid.clone(),

@@ -352,6 +352,8 @@ pub struct World<'a> {
     pub severities: &'a BTreeMap<Rule, Severity>,
     lens: Lens<'a>,
     keys_of: HashMap<&'a str, u32>,
+    /// Of those, how many work.
+    working_of: HashMap<&'a str, u32>,
     named: HashMap<(&'a str, &'a str), u32>,
 }
 
@@ -441,11 +443,13 @@ impl<'a> World<'a> {
     /// What the rules look at, joined once.
     pub fn of(input: &Input<'a>) -> Self {
         let mut keys_of: HashMap<&str, u32> = HashMap::new();
+        let mut working_of: HashMap<&str, u32> = HashMap::new();
         let mut named: HashMap<(&str, &str), u32> = HashMap::new();
         for key in input.keys {
             *keys_of.entry(&key.owner_uid).or_default() += 1;
             let works = key.active && key.expires.is_none_or(|ends| ends > input.now);
             if works {
+                *working_of.entry(&key.owner_uid).or_default() += 1;
                 *named.entry((&key.owner_uid, key.name.trim())).or_default() += 1;
             }
         }
@@ -470,6 +474,7 @@ impl<'a> World<'a> {
                 rolls: input.rolls,
             },
             keys_of,
+            working_of,
             named,
         }
     }
@@ -496,6 +501,11 @@ impl<'a> World<'a> {
             name: name.cloned().unwrap_or_else(|| "an unknown person".to_owned()),
             roll: self.lens.rolls.iter().find(|roll| roll.old.uid == key.uid),
         }
+    }
+
+    /// How many working keys its owner has of its name.
+    fn of_this_name(&self, key: &ApiKey) -> u32 {
+        self.named.get(&(&*key.owner_uid, key.name.trim())).copied().unwrap_or_default()
     }
 
     fn person_name(&self, uid: &str) -> Option<&str> {
@@ -675,11 +685,17 @@ fn title(world: &World<'_>, rule: Rule, seen: &[Seen<'_>], alone: bool) -> Strin
                 days_of(at.never_rolled_days)
             )
         }
-        Rule::NearQuota => match world.quota {
-            Some(limit) if count >= limit as usize => format!("{owner} can have no more keys"),
-            _ => format!("{owner} is near the limit of keys"),
-        },
-        Rule::DuplicateName => format!("{owner} has {count} keys named {name}"),
+        Rule::NearQuota => {
+            let have = first.and_then(|seen| world.keys_of.get(&*seen.key.owner_uid)).copied();
+            match world.quota {
+                Some(limit) if have >= Some(limit) => format!("{owner} can have no more keys"),
+                _ => format!("{owner} is near the limit of keys"),
+            }
+        }
+        Rule::DuplicateName => {
+            let same = first.map_or(0, |seen| world.of_this_name(seen.key));
+            format!("{owner} has {same} keys named {name}")
+        }
         Rule::NameOutsidePolicy => {
             format!(
                 "{many} {has} {} outside the policy",
@@ -750,7 +766,9 @@ fn together(
             })
         ),
         Rule::NearQuota => {
-            let dead = seen.len() - working;
+            let owner = seen.first().map_or("", |seen| &seen.key.owner_uid);
+            let of = |counts: &HashMap<&str, u32>| counts.get(owner).copied().unwrap_or_default();
+            let dead = of(&world.keys_of).saturating_sub(of(&world.working_of)) as usize;
             let can_go = match dead {
                 0 => "All of them still work.".to_owned(),
                 1 => "One of them does not work any more and can go.".to_owned(),
@@ -988,7 +1006,7 @@ fn duplicate_name(world: &World<'_>, seen: &Seen<'_>) -> Option<String> {
     if !seen.works() {
         return None;
     }
-    let same = world.named.get(&(&*seen.key.owner_uid, seen.key.name.trim())).copied()?;
+    let same = world.of_this_name(seen.key);
     (same > 1).then(|| format!("{} has {same} keys named {}.", seen.name, seen.key.name.trim()))
 }
 

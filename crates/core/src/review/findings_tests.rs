@@ -365,6 +365,44 @@ fn the_old_key_of_a_roll_is_left_to_its_roll() {
     assert_eq!(queue[0].evidence, "Its roll to ci-new is not finished.");
 }
 
+#[test]
+fn of_some_keys_only_these_are_told_and_the_whole_list_still_weighs() {
+    let of = |n: usize, name: &str| ApiKey {
+        uid: crate::keys::KeyUid::new(&format!("k{n}")).unwrap(),
+        name: name.into(),
+        ..good()
+    };
+    let mut keys: Vec<ApiKey> = (0..4).map(|n| of(n, &format!("key-{n}"))).collect();
+    keys.extend([of(4, "twin"), of(5, "twin"), of(6, "twin")]);
+    keys[3].active = false;
+    keys[3].modified = Some(in_days(-1));
+    let mut scene = Scene::of(keys);
+    scene.quota = Some(7);
+    let told = |uids: &[&str]| {
+        let uids = uids.iter().copied().collect();
+        scene.look(|input| crate::review::findings_of(input, &[], &uids))
+    };
+    let found = told(&["k4"]);
+    let words: Vec<(&str, &str)> =
+        found.iter().map(|finding| (&*finding.title, &*finding.evidence)).collect();
+    assert_eq!(
+        words,
+        [
+            (
+                "Sam Okafor can have no more keys",
+                "7 of 7 keys. One of them does not work any more and can go."
+            ),
+            (
+                "Sam Okafor has 3 keys named twin",
+                "\u{2026}k4 ends on 24 January 2027. Only the uid tells them apart."
+            ),
+        ]
+    );
+    assert!(found.iter().all(|finding| finding.keys == ["k4"]), "{found:?}");
+    let all: Vec<&str> = scene.keys.iter().map(|key| key.uid.as_str()).collect();
+    assert_eq!(told(&all), scene.queue(), "of all keys it is the review");
+}
+
 fn accept(scene: &Scene, rule: Rule, until: Timestamp) -> accepted::Accepted {
     accepted::Accepted {
         rule,

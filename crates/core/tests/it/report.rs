@@ -1,13 +1,14 @@
 //! Reports, read back by other programs: CSV by Python's reader, JSON by a validator of its schema,
 //! HTML by a browser that prints it.
 
-use crate::desk::{Desk, op};
+use crate::desk::{Desk, op, sim};
 use jiff::SignedDuration;
 use palette_keys_core::keys::activity::{Act, ActState};
 use palette_keys_core::keys::create::CreateRequest;
 use palette_keys_core::outbox::{OutboxAction, OutboxAddRequest};
 use palette_keys_core::report::{OffboardReportRequest, Replacement, ReportFormat, ReportRequest};
 use palette_keys_core::{ErrorCode, Failure};
+use palette_sim::{NewKey, Seed};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -195,6 +196,71 @@ async fn only_what_the_filter_let_through_is_told_in_its_order() {
     assert_eq!(json["keys"][1]["uid"], uids[1]);
     desk.line_ended(Act::ExportReport, ActState::Done);
     assert_eq!(desk.line(Act::ExportReport).key_name.as_deref(), Some("2 keys"));
+}
+
+#[tokio::test]
+async fn a_report_of_some_keys_says_nothing_of_the_others() {
+    let mut desk = Desk::on(sim(Seed::Empty).await);
+    let account = desk.sim.admin();
+    desk.sign_in(&account).await;
+    let sam = desk.sim.user().uid;
+    for n in 0..12 {
+        let owner_uid = Some(if n % 3 == 0 { sam.clone() } else { account.uid.clone() });
+        let name = format!("endless-{n:02}");
+        desk.sim.add_key(NewKey { owner_uid, expiry: None, ..NewKey::named(&name) });
+    }
+    desk.list(true).await;
+    let keys = desk.list(false).await.keys;
+    let uid_of = |name: &str| keys.iter().find(|key| key.name == name).unwrap().uid.clone();
+    let others = |text: &str, but: &[&str]| {
+        let names = keys.iter().map(|key| &*key.name).filter(|name| name.starts_with("endless"));
+        names
+            .filter(|name| !but.contains(name) && text.contains(name))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let one = uid_of("endless-04");
+    for format in [ReportFormat::Csv, ReportFormat::Json, ReportFormat::Html] {
+        let request = ReportRequest {
+            uids: Some(vec![one.clone()]),
+            filter: String::new(),
+            ..request(&desk, format)
+        };
+        let text = std::fs::read_to_string(saved(&desk, request).await).unwrap();
+        assert!(text.contains("endless-04 never expires"), "{format:?}: {text}");
+        assert_eq!(others(&text, &["endless-04"]), Vec::<String>::new(), "{format:?}");
+        if format == ReportFormat::Json {
+            let json: Value = serde_json::from_str(&text).unwrap();
+            let found = json["findings"].as_array().unwrap();
+            assert!(found.iter().all(|one| one["keys"].as_array().unwrap().len() == 1), "{text}");
+        }
+    }
+    // Of a group each key says what it is about, not how many there are.
+    let text = saved(&desk, request(&desk, ReportFormat::Json)).await;
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(text).unwrap()).unwrap();
+    let told = json["findings"].as_array().unwrap().iter().map(|one| &one["title"]);
+    assert!(told.clone().any(|title| title == "12 keys never expire"), "{:?}", told.last());
+    let keys_of = json["keys"].as_array().unwrap();
+    let key = keys_of.iter().find(|key| key["uid"] == *one).unwrap();
+    assert_eq!(key["findings"][0], "Never expires");
+
+    let path = desk.folder().join("offboarding.html");
+    let request = OffboardReportRequest {
+        connection: desk.connection.clone(),
+        format: ReportFormat::Html,
+        person_uid: sam,
+        name: "Sam Okafor".into(),
+        email: None,
+        uids: Vec::new(),
+        successor_uid: None,
+        replacements: Vec::new(),
+        since: 0,
+    };
+    desk.keys.save_offboard_report(request, &path).await.unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let theirs = ["endless-00", "endless-03", "endless-06", "endless-09"];
+    assert!(theirs.iter().all(|name| text.contains(&format!("{name} never expires"))), "{text}");
+    assert_eq!(others(&text, &theirs), Vec::<String>::new());
 }
 
 #[tokio::test]
