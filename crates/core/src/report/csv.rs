@@ -8,7 +8,7 @@
 use super::{Report, iso};
 
 /// The columns, in their order. New ones are added at the end; none goes away without a new version.
-pub(super) const COLUMNS: [&str; 21] = [
+pub(super) const COLUMNS: [&str; 22] = [
     "status",
     "name",
     "description",
@@ -30,6 +30,7 @@ pub(super) const COLUMNS: [&str; 21] = [
     "reported_by",
     "filter",
     "as_of_utc",
+    "not_understood",
 ];
 
 /// The keys of a report.
@@ -66,6 +67,7 @@ pub(super) fn csv(report: &Report) -> String {
                 by.clone().unwrap_or_default(),
                 report.filter.clone().unwrap_or_default(),
                 time(report.as_of),
+                report.not_understood.to_string(),
             ],
         );
     }

@@ -125,8 +125,17 @@ fn counts(page: &mut String, report: &Report) {
 }
 
 fn offboarded(page: &mut String, offboarding: &Offboarding, zone: &TimeZone) {
-    let Offboarding { person, successor, replacements, acts, still_work, confirmed, .. } =
-        offboarding;
+    let Offboarding {
+        person,
+        person_state,
+        successor,
+        replacements,
+        acts,
+        still_work,
+        confirmed,
+        deleted,
+        ..
+    } = offboarding;
     page.push_str("<h2>What was done</h2>\n");
     let name = escaped(&person.name);
     let still = match (still_work, confirmed) {
@@ -137,6 +146,13 @@ fn offboarded(page: &mut String, offboarding: &Offboarding, zone: &TimeZone) {
         (still_work, _) => format!("<b>{still_work}</b> of the keys of {name} still work."),
     };
     let _ = writeln!(page, "<p class=\"lead\">{still}</p>");
+    let state = match *person_state {
+        "active" => "may still sign in",
+        "inactive" => "may not sign in",
+        "gone" => "is not among the people any more",
+        _ => "may or may not sign in: people could not be read",
+    };
+    let _ = writeln!(page, "<p>{name} {state}.</p>");
     if let Some(successor) = successor {
         let _ = writeln!(page, "<p>Successor: {}</p>", escaped(&successor.name));
     }
@@ -150,6 +166,23 @@ fn offboarded(page: &mut String, offboarding: &Offboarding, zone: &TimeZone) {
                 escaped(or(&pair.new_name, "a key that is not in the list")),
                 escaped(&pair.new_uid),
                 if pair.confirmed { "" } else { " (not found on the server)" },
+            );
+        }
+        page.push_str("</ul>\n");
+    }
+    if !deleted.is_empty() {
+        let words = match confirmed {
+            true => "Not on the server any more:",
+            false => "Not in the list as it was last read:",
+        };
+        let _ = writeln!(page, "<p>{words}</p>\n<ul>");
+        for uid in deleted {
+            let known = acts.iter().find(|act| act.key_uid == *uid).map_or("", |act| &act.key_name);
+            let _ = writeln!(
+                page,
+                "<li>{} <span class=\"uid\">{}</span></li>",
+                escaped(known),
+                escaped(uid)
             );
         }
         page.push_str("</ul>\n");

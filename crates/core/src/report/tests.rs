@@ -83,13 +83,60 @@ fn the_csv_is_as_documented() {
     let text = csv::csv(&report(vec![part("ci, \"prod\"", "=cmd|' /C calc'!A0")]));
     let expected = "status,name,description,owner_name,owner_email,owner_uid,owner_state,made_by,\
                     created_utc,modified_utc,expires_utc,flags,findings,uid,tenant,host,connection,\
-                    reported_at_utc,reported_by,filter,as_of_utc\r\n\
+                    reported_at_utc,reported_by,filter,as_of_utc,not_understood\r\n\
                     expiring,\"ci, \"\"prod\"\"\",'=cmd|' /C calc'!A0,Sam Okafor,sam@acme.example,u1,\
                     gone,,2026-09-01T00:00:00Z,,2026-12-01T17:00:00Z,owner_gone in_keychain,\
                     Owner gone,66e844c44bab2337f20c7471,acme,palette.example,acme,\
                     2026-11-25T04:10:00Z,Jane Doe <jane@acme.example>,\"expiring, owner:sam\",\
-                    2026-11-25T04:09:58Z\r\n";
+                    2026-11-25T04:09:58Z,0\r\n";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn every_line_of_the_csv_says_how_many_keys_are_missing() {
+    let keys = vec![part("ci", ""), part("cd", "")];
+    let rows = cells(&csv::csv(&Report { not_understood: 3, ..report(keys) }));
+    assert_eq!(COLUMNS.last(), Some(&"not_understood"));
+    assert!(rows[1..].iter().all(|row| row.last().unwrap() == "3"), "{rows:?}");
+}
+
+#[test]
+fn the_page_of_an_offboarding_says_all_that_the_json_says() {
+    let person = |name: &str| PersonPart { uid: "u1".into(), name: name.into(), email: None };
+    let offboarding = |person_state, confirmed| offboard::Offboarding {
+        person: person("Sam <b>"),
+        person_state,
+        successor: Some(person("Jane Doe")),
+        began: None,
+        confirmed,
+        still_work: 0,
+        deleted: vec!["d1".into(), "d2".into()],
+        replacements: Vec::new(),
+        acts: vec![offboard::Done {
+            at: "2026-11-25T04:10:00Z".parse().unwrap(),
+            key_uid: "d1".into(),
+            key_name: "old & ci".into(),
+            act: "deleted",
+            outcome: "confirmed",
+            detail: String::new(),
+        }],
+    };
+    let page = |state, confirmed| {
+        let offboarding = Some(offboarding(state, confirmed));
+        html::html(&Report { kind: "offboarding", offboarding, ..report(vec![]) }, &TimeZone::UTC)
+    };
+    for (state, words) in [
+        ("active", "<p>Sam &lt;b&gt; may still sign in.</p>"),
+        ("inactive", "<p>Sam &lt;b&gt; may not sign in.</p>"),
+        ("gone", "<p>Sam &lt;b&gt; is not among the people any more.</p>"),
+        ("unknown", "people could not be read.</p>"),
+    ] {
+        assert!(page(state, true).contains(words), "{state}");
+    }
+    let gone = "<ul>\n<li>old &amp; ci <span class=\"uid\">d1</span></li>\n<li> <span \
+                class=\"uid\">d2</span></li>\n</ul>";
+    assert!(page("gone", true).contains(&format!("<p>Not on the server any more:</p>\n{gone}")));
+    assert!(page("gone", false).contains("<p>Not in the list as it was last read:</p>"));
 }
 
 #[test]

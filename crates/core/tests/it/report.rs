@@ -114,7 +114,7 @@ async fn python_reads_the_csv_as_it_was_meant() {
     let keys = desk.list(false).await.keys;
     assert_eq!(rows.len(), keys.len());
     for (row, key) in rows.iter().zip(&keys) {
-        assert_eq!(row.len(), 21, "{row:?}");
+        assert_eq!(row.len(), 22, "{row:?}");
         assert_eq!(row["uid"], key.uid);
         let name = row["name"].as_str().unwrap();
         assert_eq!(name.strip_prefix('\'').unwrap_or(name), key.name);
@@ -378,6 +378,9 @@ async fn an_offboarding_is_told_by_journal_and_server_not_by_the_window() {
     desk.sim.edit_key_directly(&hidden, |key| key.description = as_it_was.description);
     let page = report(ReportFormat::Html).await;
     assert!(page.contains("No key of Sam Okafor works any more, as the server says."));
+    assert!(page.contains("<p>Sam Okafor may still sign in.</p>"), "{page}");
+    let gone = format!("<span class=\"uid\">{gone}</span></li>\n</ul>");
+    assert!(page.contains("<p>Not on the server any more:</p>") && page.contains(&gone), "{page}");
 
     // Their account is removed at this moment: the report asks who people are, not its memory.
     assert_eq!(told["person_state"], "active");
