@@ -18,7 +18,7 @@ use crate::{
     keys::{
         ApiKey, KeyRequest, KeyUid, Lens,
         activity::Act,
-        created_of,
+        created_of, list,
         roll::{self, Grace, RollAct, RollActRequest, RollPurpose, RollRequest},
     },
     outbox::{BY_ITSELF, OutboxAction},
@@ -255,6 +255,12 @@ async fn fall_back(ports: &Arc<Ports>, live: &Arc<Live>) {
                 asked.done("Signs in with the key before; it was tried on the server");
                 live.heard(ports, &client, &Ok(()));
                 ports.outbox.credential_changed(ports, &record.id);
+                // Another key signs in, and the list is the one from before the server's refusal.
+                ports.tell(Change::Connections);
+                live.tell_changed(ports);
+                if list::refresh(ports, live).await.is_err() {
+                    tracing::debug!("the list could not be read with the key before");
+                }
             }
             Err(failure) => asked.failed(&failure),
         }

@@ -7,6 +7,7 @@ use palette_keys_core::connection::own_key::OwnKeyRequest;
 use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest, SignInKeyView};
 use palette_keys_core::connection::{ConnectRequest, ConnectionState, SignIn};
 use palette_keys_core::keychain::KeychainState;
+use palette_keys_core::keys::Flag;
 use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::roll::{Grace, RollAct, RollActRequest, RollRequest};
 use palette_keys_core::notices::Teller;
@@ -429,6 +430,37 @@ async fn a_server_restored_from_a_backup_is_signed_in_to_with_the_key_before() {
     refresh(&desk.keys).await;
     assert_eq!(credential(&desk).await.uid, first.uid);
     assert!(desk.list(true).await.problem.is_none());
+}
+
+#[tokio::test]
+async fn without_its_roll_the_key_before_signs_in_too_and_the_window_hears_of_it() {
+    let desk = own().await;
+    let first = credential(&desk).await;
+    at(&desk, 20 * DAY + 60);
+    refresh(&desk.keys).await;
+    let second = credential(&desk).await;
+    let roll = desk.list(false).await.rolls.remove(0).roll;
+    assert!(desk.store().remove_roll(&roll).unwrap());
+    desk.sim.remove_key(&second.uid);
+    desk.sim.edit_key_directly(&first.uid, |key| key.expiry = first.expiry);
+    assert!(desk.list(true).await.problem.is_some());
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let hears = std::sync::Arc::clone(&told);
+    desk.keys.on_change(Box::new(move |change| match change {
+        Change::Keys { .. } => hears.lock().unwrap().push("keys"),
+        Change::Connections => hears.lock().unwrap().push("connections"),
+        _ => {}
+    }));
+    refresh(&desk.keys).await;
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    assert!(told.contains(&"keys") && told.contains(&"connections"), "{told:?}");
+    // What the window asks for then, without a request of its own.
+    let list = desk.list(false).await;
+    assert!(list.problem.is_none(), "{:?}", list.problem);
+    let signing = list.keys.iter().filter(|key| key.flags.contains(&Flag::SignsIn));
+    assert_eq!(signing.map(|key| &*key.uid).collect::<Vec<_>>(), [&*first.uid]);
+    assert!(list.keys.iter().all(|key| key.uid != second.uid), "as the server has it");
+    assert_eq!(credential(&desk).await.uid, first.uid);
 }
 
 /// xorshift64*: the same outages for the same seed.
