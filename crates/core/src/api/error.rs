@@ -281,6 +281,15 @@ impl ApiError {
         }
     }
 
+    /// The same as the reason why something longer stopped on its way. `stands` says what is so by
+    /// now, in place of what this one call did or did not change; `next` is what to do where the
+    /// answer itself tells nothing.
+    pub(crate) fn failure_on_the_way(&self, stands: &str, next: &str) -> Failure {
+        let (what, own) = self.words();
+        let next = if own.is_empty() { next } else { own };
+        Failure { message: format!("{stands} {what} {next}"), ..self.failure() }
+    }
+
     /// The same for something that goes on being tried: what happened, and what a person could
     /// mend. That it is not confirmed, and when it is tried next, is said beside it.
     pub fn failure_while_trying(&self) -> Failure {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ErrorCode, Failure,
-    api::{PaletteClient, Sent},
+    api::{ApiError, PaletteClient, Sent},
     connection::{
         live::Live,
         signing::{self, Doing},
@@ -37,6 +37,9 @@ pub enum EditError {
     /// The change was sent, but a fresh read does not show it, or could not be had.
     #[error("{0}")]
     Unconfirmed(String),
+    /// The server did not take it, or could not be asked.
+    #[error("{}", .0.failure().message)]
+    NotTaken(ApiError),
     /// Something below failed.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -49,6 +52,7 @@ impl From<EditError> for Failure {
             EditError::Expiry(error) => error.into(),
             EditError::Gone => Failure::new(ErrorCode::KeyGone, error.to_string()),
             EditError::Unconfirmed(words) => Failure::new(ErrorCode::OutcomeUnknown, words),
+            EditError::NotTaken(error) => error.failure(),
             EditError::Failed(failure) => failure,
         }
     }
@@ -167,7 +171,7 @@ pub(crate) async fn read_for_change(
         }
         Err(error) => {
             live.heard_refusal(ports, &error);
-            Err(error.failure().into())
+            Err(EditError::NotTaken(error))
         }
     }
 }
@@ -206,14 +210,14 @@ pub(crate) async fn apply_as(
     let asked = ports.ask(live, &Deed::of_key(act, before, &format!("PUT {detail}")))?;
     asked.undoes(undoes);
     let changing = live.changing(&before.uid);
-    let sent = client.update_key(before, change).await;
-    if let Err(error) = &sent
-        && error.sent() != Sent::Unknown
-    {
-        live.heard_refusal(ports, error);
-        asked.failed(&error.failure());
-        return Err(error.failure().into());
-    }
+    let sent = match client.update_key(before, change).await {
+        Err(error) if error.sent() != Sent::Unknown => {
+            live.heard_refusal(ports, &error);
+            asked.failed(&error.failure());
+            return Err(EditError::NotTaken(error));
+        }
+        sent => sent,
+    };
     let read = client.key(&before.uid).await;
     if let Ok(key) = &read {
         live.patch(ports, &before.uid, Some(key));

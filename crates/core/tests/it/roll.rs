@@ -556,6 +556,25 @@ async fn cancel_after_the_old_key_ended_keeps_the_one_that_works() {
 }
 
 #[tokio::test]
+async fn an_end_that_cannot_be_moved_is_told_in_one_message() {
+    let (desk, old) = admin().await;
+    let on = Matcher::on("PUT", &format!("/v1/apiKeys/{}", old.uid));
+    desk.sim.set_fault(on, Fault::error(403, "Forbidden", "not allowed"), None);
+    let view = roll(&desk, &old.uid, Grace::Day).await.unwrap().unwrap();
+    let problem = view.problem.unwrap();
+    let words = problem.message;
+    let stands = format!(
+        "\u{201c}{NEXT}\u{201d} is in place, but the end of \u{201c}{NAME}\u{201d} could not be \
+         moved, so both keys work. You may not do this on "
+    );
+    assert!(words.starts_with(&stands), "{words}");
+    let said = "It says: \u{201c}not allowed\u{201d}. Ask a tenant admin for the permission.";
+    assert!(words.ends_with(said), "{words}");
+    assert_eq!(problem.details.and_then(|details| details.status), Some(403));
+    assert!(works(&desk, &old.uid), "{words}");
+}
+
+#[tokio::test]
 async fn a_cancel_that_cannot_restore_revokes_nothing() {
     let (desk, old) = admin().await;
     let id = roll(&desk, &old.uid, Grace::Day).await.unwrap().unwrap().roll;
@@ -563,7 +582,7 @@ async fn a_cancel_that_cannot_restore_revokes_nothing() {
     desk.sim.set_fault(on, Fault::error(403, "Forbidden", "no"), None);
     let view = act(&desk, &id, RollAct::Cancel).await.unwrap().roll.expect("it goes on");
     let problem = view.problem.unwrap();
-    assert!(problem.message.contains("the new key was not revoked"), "{}", problem.message);
+    assert!(problem.message.contains("was not revoked and both work"), "{}", problem.message);
     let new = desk.sim.key_named(NEXT).unwrap();
     assert!(works(&desk, &old.uid) && works(&desk, &new.uid), "both work");
     // Lists go on to be read; what was refused is not asked for with each.

@@ -53,8 +53,8 @@ pub(super) async fn begin(
         }
         RollStep::HandOver if roll.new_uid.is_none() => {
             let found = create::find_held(ports, live, &roll.roll).await?;
-            let words = "The new key was not found in a list of the server yet. Try again in a \
-                         moment. Nothing was changed.";
+            let words = "The new key was not found in a list of the server yet, so it was not \
+                         revoked. Try again in a moment.";
             roll.new_uid = Some(found.ok_or_else(|| RollError::ValueLost(words.into()))?);
             roll.step = RollStep::CancelRevoking;
         }
@@ -82,7 +82,7 @@ pub(super) async fn restore(drive: &mut Drive<'_>) -> Result<Next, Failure> {
     let old = match read_for_change(ports, live, &client, &drive.roll.old.uid).await {
         Ok(old) if old.active && old.expires.is_none_or(|ends| ends > client.server_now()) => old,
         Ok(_) | Err(EditError::Gone) => return old_has_ended(drive).await,
-        Err(error) => return Err(not_restored(drive, error.into())),
+        Err(error) => return Err(not_restored(drive, error)),
     };
     let before = drive.roll.old.expires;
     // What somebody else set meanwhile stays as they set it.
@@ -94,7 +94,7 @@ pub(super) async fn restore(drive: &mut Drive<'_>) -> Result<Next, Failure> {
             expires: before,
         };
         let restored = edit::apply(ports, live, &client, &old, &change, Act::RollCancel).await;
-        restored.map_err(|error| not_restored(drive, error.into()))?;
+        restored.map_err(|error| not_restored(drive, error))?;
     } else {
         let words = format!("The old key ends {}", end_text(ports, old.expires));
         let _ = ports.note(live, &Deed::of_key(Act::RollCancel, &old, &words), ActState::Done);
@@ -102,14 +102,34 @@ pub(super) async fn restore(drive: &mut Drive<'_>) -> Result<Next, Failure> {
     Ok(Next::Step(RollStep::CancelRevoking))
 }
 
-fn not_restored(drive: &Drive<'_>, failure: Failure) -> Failure {
-    Failure {
-        message: format!(
-            "The end of \u{201c}{}\u{201d} could not be put back, so the new key was not revoked \
-             and both work. Try again. {}",
-            drive.roll.old.name, failure.message
+fn not_restored(drive: &Drive<'_>, error: EditError) -> Failure {
+    let (old, new) = (&drive.roll.old.name, &drive.roll.new_name);
+    match error {
+        EditError::NotTaken(error) => error.failure_on_the_way(
+            &format!(
+                "The end of \u{201c}{old}\u{201d} could not be put back, so \u{201c}{new}\u{201d} \
+                 was not revoked and both work."
+            ),
+            "Try again.",
         ),
-        ..failure
+        EditError::Unconfirmed(words) => Failure::new(
+            ErrorCode::OutcomeUnknown,
+            format!(
+                "It is not confirmed that the end of \u{201c}{old}\u{201d} was put back, so \
+                 \u{201c}{new}\u{201d} was not revoked. {words}"
+            ),
+        ),
+        other => {
+            let failure = Failure::from(other);
+            Failure {
+                message: format!(
+                    "The end of \u{201c}{old}\u{201d} could not be put back, so \
+                     \u{201c}{new}\u{201d} was not revoked. {}",
+                    failure.message
+                ),
+                ..failure
+            }
+        }
     }
 }
 
@@ -167,7 +187,8 @@ pub(super) async fn swap_back(drive: &mut Drive<'_>) -> Result<(), Failure> {
     if me.is_some_and(|me| me.user_uid != who.user_uid) {
         return Err(Failure::new(
             ErrorCode::CredentialRejected,
-            "The connection's earlier credential acts as somebody else now. Nothing was changed.",
+            "What this connection signed in with before acts as somebody else now, so the new key \
+             goes on signing it in. Sign in again, then cancel the roll.",
         ));
     }
     let mut record = live.record();

@@ -127,8 +127,8 @@ fn with_names(failure: Failure, roll: &RollRecord) -> Failure {
         return failure;
     }
     let message = format!(
-        "{} This holds up the roll of \u{201c}{}\u{201d} to \u{201c}{}\u{201d}.",
-        failure.message, roll.old.name, roll.new_name
+        "The roll of \u{201c}{}\u{201d} to \u{201c}{}\u{201d} is held up. {}",
+        roll.old.name, roll.new_name, failure.message
     );
     Failure { message, ..failure }
 }
@@ -585,18 +585,31 @@ impl Drive<'_> {
             expires: Some(target),
         };
         let sent = edit::apply(ports, live, &client, &old, &change, Act::RollEnd).await;
-        sent.map_err(|error| self.end_not_moved(error.into()))?;
+        sent.map_err(|error| self.end_not_moved(error))?;
         Ok(self.rolling())
     }
 
-    fn end_not_moved(&self, failure: Failure) -> Failure {
-        Failure {
-            message: format!(
-                "The end of \u{201c}{}\u{201d} could not be moved, so both keys work. Try again, end \
-                 it now, or cancel the roll. {}",
-                self.roll.old.name, failure.message
+    fn end_not_moved(&self, error: EditError) -> Failure {
+        let (old, new) = (&self.roll.old.name, &self.roll.new_name);
+        let stands = format!(
+            "\u{201c}{new}\u{201d} is in place, but the end of \u{201c}{old}\u{201d} could not be \
+             moved, so both keys work."
+        );
+        match error {
+            EditError::NotTaken(error) => {
+                error.failure_on_the_way(&stands, "Try again, end it now, or cancel the roll.")
+            }
+            EditError::Unconfirmed(words) => Failure::new(
+                ErrorCode::OutcomeUnknown,
+                format!(
+                    "\u{201c}{new}\u{201d} is in place, but it is not confirmed that the end of \
+                     \u{201c}{old}\u{201d} was moved. {words}"
+                ),
             ),
-            ..failure
+            other => {
+                let failure = Failure::from(other);
+                Failure { message: format!("{stands} {}", failure.message), ..failure }
+            }
         }
     }
 
@@ -836,7 +849,7 @@ pub(super) async fn begin_end_now(
     if !drive.new_is_there(&client).await? {
         return Err(Failure::new(ErrorCode::RollNewKeyGone, format!(
             "{} is not on the server any more, or was revoked, so the old key is the only one that \
-             works. Cancel the roll. Nothing was changed.",
+             works and was left as it is. Cancel the roll.",
             both(&roll)
         )).into());
     }
