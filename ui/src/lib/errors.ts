@@ -160,8 +160,8 @@ const presentations: Record<ErrorCode, Presentation> = {
     next: "Roll it instead: the new key takes over before this one ends.",
   },
   outcomeUnknown: {
-    title: "Nobody knows yet whether it worked",
-    next: "Refresh the list to see what the server did.",
+    title: "Not confirmed yet",
+    next: null,
   },
   valueGone: {
     title: "The value is no longer held",

@@ -91,7 +91,7 @@ describe("Not confirmed yet", () => {
     first.getByText(offline.message);
     const second = within(shown.getByRole("listitem", { name: /^nightly-backup/u }));
     second.getByText("Needs you");
-    second.getByText("The sign-in is no longer valid");
+    second.getByText(refused.message);
     second.getByText("5b1f0c9e-42");
     const third = within(shown.getByRole("listitem", { name: /^edge-registration/u }));
     third.getByText("Accepted");
@@ -263,6 +263,10 @@ describe("in the list and the details", () => {
       ],
     });
     await screen.findByText("The revocation of ci-prod needs you.");
+    screen.getByText("Until Palette confirms, the key may still work.");
+    // What the server said is told once, where the record is.
+    await user.click(row("ci-prod"));
+    expect(await screen.findAllByText(refused.message)).toHaveLength(1);
     screen.getByText("1 revocation not recorded: keep the app open.");
     const [show] = screen.getAllByRole("button", { name: "Show" });
     if (show) await user.click(show);

@@ -54,7 +54,7 @@ describe("how a record stands", () => {
     [
       { attempts: 4, state: "blocked", problem, nextTryAt: NOW + 900_000 },
       false,
-      "The sign-in is no longer valid, tried 4 times, next try in 15 min",
+      "tried 4 times, next try in 15 min",
     ],
   ])("%#", (part, elsewhere, words) =>
     expect(standing(item(part), NOW, elsewhere).join(", ")).toBe(words),

@@ -1,4 +1,3 @@
-import { present } from "../errors";
 import type { OutboxItemView, OutboxView } from "../ipc";
 import { endOf, short } from "../keys/names";
 import { clock, day } from "../keys/time";
@@ -59,11 +58,13 @@ export const states = {
   blocked: { tone: "bad", word: "Needs you" },
 } as const;
 
-/** How a record stands, in a few parts: "tried 3 times", "next try in 40 s". */
+/**
+ * How a record stands, in a few parts: "tried 3 times", "next try in 40 s". What the last answer
+ * was is said by its problem.
+ */
 export function standing(item: OutboxItemView, now: number, sentElsewhere: boolean): string[] {
   const parts: string[] = [];
   if (item.state === "accepted") parts.push("not read back yet");
-  if (item.state === "blocked" && item.problem) parts.push(present(item.problem.code).title);
   parts.push(item.attempts === 0 ? "not tried yet" : `tried ${times(item.attempts)}`);
   // One of many waits for its turn; "next try now" would say the wrong thing of it.
   const isNext = item.nextTryAt !== null && (item.attempts > 0 || item.nextTryAt > now);
