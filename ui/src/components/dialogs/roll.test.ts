@@ -207,7 +207,13 @@ describe("Roll API key", () => {
     await user.click(dialog.getByRole("button", { name: "Roll" }));
     expect((await dialog.findByRole("alert")).textContent).toContain("The end could not be moved.");
     dialog.getByRole("button", { name: "Cancel roll" });
+    dialog.getByText(", failed");
     expect(await violations()).toEqual([]);
+    await user.click(dialog.getByRole("button", { name: "End now" }));
+    const question = within(await screen.findByRole("alertdialog", { name: "End ci-prod now?" }));
+    await user.click(question.getByRole("button", { name: "Cancel" }));
+    await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
+    expect(sent("act_on_roll")).toHaveLength(0);
     await user.click(dialog.getByRole("button", { name: "Try again" }));
     await dialog.findByText(/is in its place$/);
     expect(sent("act_on_roll")[0]?.request).toMatchObject({

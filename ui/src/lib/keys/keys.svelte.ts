@@ -1029,6 +1029,22 @@ export class Keys {
     return rolls.find(mine) ?? (pair ? this.roll(pair.roll) : null);
   }
 
+  /** Ends a roll's old key at once, after a question. */
+  askEndRoll(roll: RollView, end: () => void): void {
+    const old = this.find(roll.oldUid);
+    this.#around.dialogs.confirm({
+      connection: this.connection,
+      title: `End ${short(roll.oldName)} now?`,
+      lines: [
+        ...(old ? this.about([old]) : []),
+        `It is revoked at once. ${short(roll.newName)} is in its place.`,
+      ],
+      action: "End now",
+      tone: "danger",
+      onConfirm: end,
+    });
+  }
+
   /** Takes a roll back, after a question; the core looks first whether somebody moved the end. */
   askCancelRoll(roll: RollView, cancel: () => void): void {
     const old = this.find(roll.oldUid);

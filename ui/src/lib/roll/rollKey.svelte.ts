@@ -148,7 +148,12 @@ export class RollKey {
     return this.result !== null;
   }
 
-  async #act(kind: "continue" | "cancel"): Promise<void> {
+  /** The old key is revoked now. */
+  endNow(): Promise<void> {
+    return this.#act("endNow");
+  }
+
+  async #act(kind: "continue" | "cancel" | "endNow"): Promise<void> {
     const { stuck } = this;
     if (this.busy || !stuck) return;
     this.busy = true;

@@ -71,6 +71,7 @@ describe("the steps of a roll in words", () => {
       "Move the end of ci: todo",
     ]);
     expect(states("kept", own)[2]).toBe("Try the new value: doing");
+    expect(states("ending", { ...own, failed: true })[3]).toBe("Move the end of ci: failed");
     expect(states("rolling", own).every((line) => line.endsWith(": done"))).toBe(true);
   });
 

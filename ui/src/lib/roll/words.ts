@@ -58,7 +58,7 @@ export function pairWords({ pair, expires }: KeyView, now: number): string | nul
 /** One thing a roll does, in words. */
 export interface Stage {
   text: string;
-  state: "done" | "doing" | "todo";
+  state: "done" | "doing" | "failed" | "todo";
 }
 
 const places: Record<RollStep, number> = {
@@ -76,10 +76,15 @@ const places: Record<RollStep, number> = {
   cancelRevoking: 4,
 };
 
-/** What a roll has done, does and will do. */
+/** What a roll has done, does and will do; `failed`: something stands in the way of what it does. */
 export function stagesOf(
   step: RollStep,
-  { mine, signsIn, old }: { mine: boolean; signsIn: boolean; old: string },
+  {
+    mine,
+    signsIn,
+    old,
+    failed = false,
+  }: { mine: boolean; signsIn: boolean; old: string; failed?: boolean },
 ): Stage[] {
   const place = places[step];
   const stages: [at: number, text: string][] = [
@@ -89,9 +94,10 @@ export function stagesOf(
     ...(signsIn ? [[3, "Sign in with it"] as [number, string]] : []),
     [4, `Move the end of ${short(old)}`],
   ];
-  const doing = stages.findIndex(([at]) => at >= place);
+  const at = stages.findIndex(([at]) => at >= place);
+  const now = failed ? "failed" : "doing";
   return stages.map(([, text], index) => ({
     text,
-    state: doing < 0 || index < doing ? "done" : index === doing ? "doing" : "todo",
+    state: at < 0 || index < at ? "done" : index === at ? now : "todo",
   }));
 }
