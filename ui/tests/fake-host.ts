@@ -250,7 +250,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     });
     return [
       line(4, NOW - 11 * DAY, "edit", "Description changed"),
-      line(3, NOW - 20 * DAY, "reactivate", "PUT state → 204, read back: active"),
+      line(3, NOW - 20 * DAY, "reactivate", "Sent: re-activate. Read back: active."),
       line(2, NOW - 20.014 * DAY, "revoke", "PUT state → 204, read back: revoked"),
       line(1, NOW - 25 * DAY, "create", "Created, saved to keychain"),
     ];

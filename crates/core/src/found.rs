@@ -276,7 +276,7 @@ pub(crate) async fn try_found(
         key_uid: uid.as_ref().map(KeyUid::as_str).unwrap_or_default(),
         key_name: known.as_ref().map(|key| &*key.name).unwrap_or_default(),
         owner_name: known.as_ref().map(|key| &*key.owner_name).unwrap_or_default(),
-        detail: &format!("GET users/info on {host}, once, with the found value"),
+        detail: &format!("Try the found value on {host}, once"),
     };
     let client = live.bare_client(ports)?;
     let asked = ports.ask(live, &deed)?;
@@ -301,10 +301,10 @@ pub(crate) async fn try_found(
     };
     asked.done(&match &outcome {
         FoundOutcome::Unknown { acts_as, .. } => {
-            format!("users/info on {host} \u{2192} it works and acts as {acts_as}")
+            format!("Tried on {host}: it works and acts as {acts_as}")
         }
-        _ if works => format!("users/info on {host} \u{2192} it works"),
-        _ => format!("users/info on {host} \u{2192} refused"),
+        _ if works => format!("Tried on {host}: it works"),
+        _ => format!("Tried on {host}: refused"),
     });
     let found = works.then(|| ports.found.hold(ports, live.id(), None, value));
     Ok(FoundView { found, host, outcome })

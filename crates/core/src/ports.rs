@@ -229,12 +229,14 @@ impl Asked<'_> {
     }
 }
 
-/// A failure as the journal tells it: what the server said comes first.
+/// A failure as the journal tells it: the codes of the server's answer come last.
 fn in_words(failure: &Failure) -> String {
-    let Some(details) = &failure.details else { return failure.message.clone() };
-    let status = details.status.map(|status| format!("{status} ")).unwrap_or_default();
-    let code = details.server_code.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
-    format!("{status}{code}\u{2013} {}", failure.message)
+    let Failure { message, details: Some(details), .. } = failure else {
+        return failure.message.clone();
+    };
+    let status = details.status.map(|status| status.to_string());
+    let codes: Vec<String> = status.into_iter().chain(details.server_code.clone()).collect();
+    if codes.is_empty() { message.clone() } else { format!("{message} ({})", codes.join(" ")) }
 }
 
 /// A mistake of ours: said as such, with what is known.

@@ -114,7 +114,7 @@ pub struct ActivityView {
     pub key_name: Option<String>,
     /// Its owner's name at that time.
     pub owner_name: Option<String>,
-    /// What was sent or answered, in words: "PUT state → 204, read back: revoked".
+    /// What was sent or answered, in words: "Sent: revoke. Read back: revoked.".
     pub detail: String,
     /// What it changed, where the journal knows the key before and after.
     pub changes: Vec<FieldChange>,

@@ -301,7 +301,7 @@ pub(crate) async fn create(
         key_uid: "",
         key_name: &name,
         owner_name: &owner.name,
-        detail: "POST",
+        detail: "To be sent: new key.",
     };
     let asked = ports.ask(live, &deed)?;
     if let Err(error) = ports.store.put_intent(&intent) {
@@ -461,8 +461,8 @@ impl Made {
             let _ = ports.held.change(op_id, |view| view.proof = proof);
         }
         let detail = match &uid {
-            Some(_) => "POST \u{2192} made, found in a fresh list",
-            None => "POST \u{2192} made, not found in a list yet",
+            Some(_) => "Sent: new key. Found in a fresh list.",
+            None => "Sent: new key. Made, but not found in a list yet.",
         };
         asked.ended(ActState::Done, detail, |outcome| {
             outcome.key_uid = uid.map(String::from);
@@ -669,7 +669,7 @@ async fn lost(
             };
             asked.ended(
                 ActState::Failed,
-                "POST \u{2192} answer lost; lists show no new key",
+                "Sent: new key. The answer was lost; lists show no new key.",
                 |_| {},
             );
             CreateView::NotCreated { problem }
@@ -680,9 +680,9 @@ async fn lost(
                 None => lost_view(ports, live, intent, &[], false),
             };
             let detail = match lost.candidates.len() {
-                0 => "POST \u{2192} answer lost; whether a key was made is not known",
-                1 => "POST \u{2192} answer lost; a key was made whose value nobody has",
-                _ => "POST \u{2192} answer lost; several new keys may be it",
+                0 => "Sent: new key. The answer was lost; whether a key was made is not known.",
+                1 => "Sent: new key. The answer was lost; a key was made whose value nobody has.",
+                _ => "Sent: new key. The answer was lost; several new keys may be it.",
             };
             asked.ended(ActState::Unknown, detail, |outcome| {
                 if let [only] = &*lost.candidates {

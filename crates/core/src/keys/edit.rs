@@ -207,7 +207,7 @@ pub(crate) async fn apply_as(
         signing::guard(ports, live, &before.uid, Doing::Shorten)?;
     }
     let detail = in_words(ports, before, change);
-    let asked = ports.ask(live, &Deed::of_key(act, before, &format!("PUT {detail}")))?;
+    let asked = ports.ask(live, &Deed::of_key(act, before, &format!("To be sent: {detail}.")))?;
     asked.undoes(undoes);
     let changing = live.changing(&before.uid);
     let sent = match client.update_key(before, change).await {
@@ -222,7 +222,11 @@ pub(crate) async fn apply_as(
     if let Ok(key) = &read {
         live.patch(ports, &before.uid, Some(key));
         if is_changed(key, change) {
-            asked.changed(&format!("PUT {detail} \u{2192} read back"), Some(before), Some(key));
+            asked.changed(
+                &format!("Sent: {detail}. Read back: the same."),
+                Some(before),
+                Some(key),
+            );
             return Ok(live.view_key(ports, key));
         }
     }

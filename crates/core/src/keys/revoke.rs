@@ -194,7 +194,7 @@ pub(crate) async fn reactivate_as(
         live.patch(ports, uid, Some(&before));
         return Err(StateError::Expired);
     }
-    let deed = Deed::of_key(Act::Reactivate, &before, "PUT state, active");
+    let deed = Deed::of_key(Act::Reactivate, &before, "To be sent: re-activate.");
     let asked = ports.ask(live, &deed)?;
     asked.undoes(undoes);
     let changing = live.changing(uid);
@@ -210,7 +210,7 @@ pub(crate) async fn reactivate_as(
     if let Ok(key) = &read {
         live.patch(ports, uid, Some(key));
         if key.active {
-            let detail = "PUT state, active \u{2192} read back: active";
+            let detail = "Sent: re-activate. Read back: active.";
             asked.changed(detail, Some(&before), Some(key));
             return Ok(ChangedKeyView { key: live.view_key(ports, key) });
         }

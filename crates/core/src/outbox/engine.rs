@@ -541,8 +541,8 @@ impl Outbox {
 /// The line of a record in the journal.
 fn entry(ports: &Ports, live: &Live, record: &OutboxRecord) -> crate::store::JournalEntry {
     let (act, detail) = match record.action {
-        OutboxAction::Revoke => (Act::Revoke, "PUT state, inactive"),
-        OutboxAction::Delete => (Act::Delete, "DELETE"),
+        OutboxAction::Revoke => (Act::Revoke, "To be sent: revoke."),
+        OutboxAction::Delete => (Act::Delete, "To be sent: delete."),
     };
     let deed = Deed {
         act,

@@ -477,17 +477,17 @@ fn unproved(
     removed_from_keychain: bool,
 ) -> Leaving {
     let mut detail = match (record.action, &key) {
-        (OutboxAction::Revoke, Some(_)) => "PUT state, inactive \u{2192} read back: revoked",
-        (OutboxAction::Revoke, None) => "PUT state, inactive \u{2192} the key is gone",
-        (OutboxAction::Delete, _) => "DELETE \u{2192} the key is gone",
+        (OutboxAction::Revoke, Some(_)) => "Sent: revoke. Read back: revoked.",
+        (OutboxAction::Revoke, None) => "Sent: revoke. The key is gone.",
+        (OutboxAction::Delete, _) => "Sent: delete. The key is gone.",
     }
     .to_owned();
     if removed_from_keychain {
-        detail.push_str(", its value left the keychain");
+        detail.push_str(" Its value was removed from the keychain.");
     }
     if let Some(at) = refused_at.and_then(|at| Timestamp::from_millisecond(at).ok()) {
         let at = at.to_zoned(ports.clock.time_zone());
-        detail.push_str(&format!(". Refused by Palette at {}", at.strftime("%H:%M:%S")));
+        detail.push_str(&format!(" Refused by Palette at {}.", at.strftime("%H:%M:%S")));
     }
     Leaving {
         record: record.record.clone(),

@@ -388,7 +388,7 @@ mod tests {
             key_uid: Some(uid.into()),
             key_name: Some(before.name.clone()),
             owner_name: None,
-            detail: "PUT state, inactive".into(),
+            detail: "To be sent: revoke.".into(),
             at: at(second),
         };
         Recorded { record, entry, before: Some(before) }

@@ -441,12 +441,12 @@ impl Drive<'_> {
             key_uid: uid.as_str(),
             key_name: &self.roll.new_name,
             owner_name: &self.roll.old.owner_name,
-            detail: "Try the new value on users/info",
+            detail: "Try the new value",
         };
         let asked = self.ports.ask(self.live, &deed)?;
         let failure = match client.prove(&value).await {
             Ok(who) if who.user_uid == me.user_uid => {
-                asked.done(&format!("users/info \u{2192} acts as {}", me.name));
+                asked.done(&format!("It works: acts as {}", me.name));
                 self.roll.proved = true;
                 return Ok(Next::Step(RollStep::Proved));
             }

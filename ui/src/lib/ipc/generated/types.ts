@@ -2039,7 +2039,7 @@ keyName: string | null,
  */
 ownerName: string | null, 
 /**
- * What was sent or answered, in words: "PUT state → 204, read back: revoked".
+ * What was sent or answered, in words: "Sent: revoke. Read back: revoked.".
  */
 detail: string, 
 /**
