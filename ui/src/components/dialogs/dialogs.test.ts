@@ -364,7 +364,8 @@ describe("the other dialogs", () => {
     host.keys = host.keys.map((each) => (each.uid === nameless.uid ? nameless : each));
     app.dialogs.open({ kind: "delete", keys: [nameless] });
     const dialog = within(await screen.findByRole("dialog", { name: "Delete API key" }));
-    dialog.getByText("(no name) …0c7471 goes for ever. This cannot be undone.");
+    const words = dialog.getByText(/goes for ever\. This cannot be undone\.$/u);
+    within(words).getByText("(no name) …0c7471");
     const box = dialog.getByRole("textbox", { name: "Type …0c7471 to delete" });
     await user.type(box, "{Enter}");
     expect(sent("delete_key")).toHaveLength(0);
@@ -377,13 +378,13 @@ describe("the other dialogs", () => {
     const odd = { ...key("ci-prod"), name: "pro\u202ed", ownerName: "Sam\u200b" };
     app.dialogs.open({ kind: "renew", keys: [odd] });
     const renew = within(await screen.findByRole("dialog", { name: "Renew API key" }));
-    renew.getByText(/^A new end for pro⟨U\+202E⟩d …0c7471, counted from now/u);
+    within(renew.getByText(/^A new end for , counted from now/u)).getByText("pro⟨U+202E⟩d …0c7471");
     await user.keyboard("{Escape}");
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
 
     app.keys?.askRoll(odd);
     const roll = within(await screen.findByRole("dialog", { name: "Roll API key" }));
-    roll.getByText(/^A new key takes the place of pro⟨U\+202E⟩d …0c7471:/u);
+    within(roll.getByText(/^A new key takes the place of :/u)).getByText("pro⟨U+202E⟩d …0c7471");
     await user.keyboard("{Escape}");
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
 
@@ -391,7 +392,7 @@ describe("the other dialogs", () => {
     app.keys?.revoke([theirs]);
     const name = "Revoke pro⟨U+202E⟩d?";
     const question = within(await screen.findByRole("alertdialog", { name }));
-    question.getByText("Key: pro⟨U+202E⟩d …0c7471");
+    within(question.getByText("Key:")).getByText("pro⟨U+202E⟩d …0c7471");
     question.getByText("Owner: Sam⟨U+200B⟩");
     await user.keyboard("{Escape}");
     await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());

@@ -116,7 +116,7 @@ describe("Not confirmed yet", () => {
       within(await screen.findByRole("alertdialog", { name: "Give up revoking ci-prod?" }));
     let question = await ask();
     for (const line of [
-      "Key: ci-prod …0c7471",
+      "ci-prod …0c7471",
       "Owner: Jane Doe",
       "Connection: acme",
       "This key may still work.",

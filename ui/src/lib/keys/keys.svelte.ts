@@ -663,7 +663,9 @@ export class Keys {
               `${short(successor.name)} takes the place of ${short(successor.pair?.name ?? "")}: without it that roll has no key that goes on.`,
             ]
           : []),
-        "Whatever uses a revoked key stops working. You can re-activate it later.",
+        may.length === 1
+          ? "Whatever uses this key stops working. You can re-activate it later."
+          : "Whatever uses these keys stops working. You can re-activate them later.",
       ],
       action: may.length === 1 ? "Revoke" : `Revoke ${may.length} keys`,
       tone: "danger",

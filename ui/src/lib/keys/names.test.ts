@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { confirmation, isConfirmed, nameAndUid, person, short, shownName, visible } from "./names";
+import {
+  confirmation,
+  isConfirmed,
+  nameAndUid,
+  parted,
+  person,
+  short,
+  shownName,
+  visible,
+} from "./names";
 
 /** The cases of core's `shown.rs`, and what a list has to show besides. */
 const table: [string, string][] = [
@@ -58,8 +67,14 @@ describe("text from outside", () => {
   });
 
   it("tells keys of one name apart", () => {
-    expect(nameAndUid({ name: "ci", uid: "66e844c44bab2337f20c7471" })).toBe("ci …0c7471");
-    expect(nameAndUid({ name: "", uid: "k1" })).toBe("(no name) …k1");
+    expect(nameAndUid({ name: "ci", uid: "66e844c44bab2337f20c7471" })).toBe("ci\u00A0…0c7471");
+    expect(nameAndUid({ name: "", uid: "k1" })).toBe("(no\u00A0name)\u00A0…k1");
+    const [a, b] = [
+      nameAndUid({ name: "ci of jane", uid: "a1" }),
+      nameAndUid({ name: "x", uid: "b2" }),
+    ];
+    expect(parted(`Keys: ${a}, ${b} and 2 more`)).toEqual(["Keys: ", a, ", ", b, " and 2 more"]);
+    expect(parted("Owner: Jane")).toEqual(["Owner: Jane"]);
   });
 });
 

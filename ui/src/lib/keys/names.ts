@@ -72,9 +72,17 @@ export function endOf(uid: string): string {
   return `…${uid.slice(-6)}`;
 }
 
-/** A name and the end of its uid, for questions: two keys may have the same name. */
+/**
+ * A name and the end of its uid, for questions: two keys may have the same name. The spaces in it
+ * do not break a line, and tell `parted` where it begins.
+ */
 export function nameAndUid({ name, uid }: { name: string; uid: string }): string {
-  return `${short(name)} ${endOf(uid)}`;
+  return `${short(name)} ${endOf(uid)}`.replaceAll(" ", "\u00A0");
+}
+
+/** Words with each `nameAndUid` in them as a part of its own: every second one. */
+export function parted(words: string): string[] {
+  return words.split(/([^ ]+\u00A0…\w{1,6})/u);
 }
 
 /** Without the spaces around it, which nobody sees. */
