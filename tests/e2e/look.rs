@@ -227,6 +227,7 @@ async fn found_key(scene: &Scene, theme: Theme) {
     look(page, theme, "found-candidates").await;
     dialog.role("button", "Revoke backup-verify").click().await;
     scene.question("Revoke backup-verify?").role("button", "Revoke").click().await;
+    let dialog = scene.dialog("backup-verify is revoked");
     dialog.words(containing("Palette refused the found value")).wait().await;
     look(page, theme, "found-revoked").await;
     dialog.role("button", "Done").click().await;

@@ -158,6 +158,7 @@ async fn a_found_key_is_recognised_revoked_and_proved() {
     let question = scene.question("Revoke release-bot?");
     question.words(containing("Owner: Jane Doe")).wait().await;
     question.role("button", "Revoke").click().await;
+    let dialog = scene.dialog("release-bot is revoked");
     dialog.words(containing("Palette refused the found value at")).wait().await;
     assert!(!scene.key("release-bot").active);
     assert!(!scene.works(&leaked.value).await);

@@ -70,7 +70,7 @@ describe("Roll API key", () => {
     dialog.getByRole("radiogroup", { name: "Expiration date" });
     const name = dialog.getByRole<HTMLInputElement>("textbox", { name: "API key name" });
     await waitFor(() => expect(name.value).toBe("ci-prod-2026-11-23"));
-    dialog.getByText(/of 20 keys used/);
+    dialog.getByText(/^\d+ of 20 keys used afterwards$/u);
     dialog.getByRole("button", { name: "Roll" });
     dialog.getByRole("button", { name: "Cancel" });
     expect(await violations()).toEqual([]);
@@ -92,6 +92,7 @@ describe("Roll API key", () => {
       grace: "day",
       expiry: { kind: "days", days: 30 },
     });
+    dialog.getByRole("heading", { name: "Rolled atlantis" });
     dialog.getByText(/^atlantis ends Tue 24 Nov, .* Until then both work\.$/);
     await user.click(dialog.getByRole("button", { name: "Copy key" }));
     expect(sent("copy_value")[0]?.request).toMatchObject({

@@ -86,15 +86,14 @@ export class RollKey {
     return problem;
   }
 
-  /** "8 of 20 keys used", and whether there is room for one more. */
+  /** "8 of 20 keys used afterwards", and whether there is room for one more. */
   get room(): { text: string; isFull: boolean } {
     const { offer } = this;
     if (!offer) return { text: "", isFull: false };
     if (offer.quota === null) return { text: "Limit unknown", isFull: false };
-    return {
-      text: `${offer.ownerKeys} of ${offer.quota} keys used`,
-      isFull: offer.ownerKeys >= offer.quota,
-    };
+    const { ownerKeys, quota } = offer;
+    if (ownerKeys >= quota) return { text: `All ${quota} keys are used`, isFull: true };
+    return { text: `${ownerKeys + 1} of ${quota} keys used afterwards`, isFull: false };
   }
 
   /** The name was typed: the one that is offered does not overwrite it. */
