@@ -48,13 +48,20 @@ describe("a key of a running roll", () => {
   const pair = { roll: "r", uid: "u", name: "ci-next", ends: NOW + 6 * DAY };
 
   it("says what becomes of it", () => {
-    const old = key({ expires: NOW + 6 * DAY, pair: { ...pair, role: "old" } });
-    expect(pairWords(old, NOW)).toBe("Rolling (ends in 6 d)");
-    expect(pairWords(key({ pair: { ...pair, ends: null, role: "old" } }), NOW)).toBe("Rolling");
-    expect(pairWords(key({ pair: { ...pair, name: "ci", role: "new" } }), NOW)).toBe("Replaces ci");
+    const words = (part: Partial<KeyView>) => pairWords(key(part), NOW)?.whole;
+    const end = NOW + 6 * DAY;
+    expect(words({ expires: end, pair: { ...pair, role: "old" } })).toBe("Rolling (ends in 6 d)");
+    expect(words({ pair: { ...pair, ends: null, role: "old" } })).toBe("Rolling");
+    expect(words({ pair: { ...pair, name: "ci", role: "new" } })).toBe("Replaces ci");
     const odd = { ...pair, name: "ci\u200b", role: "new" as const };
-    expect(pairWords(key({ pair: odd }), NOW)).toBe("Replaces ci⟨U+200B⟩");
+    expect(words({ pair: odd })).toBe("Replaces ci⟨U+200B⟩");
     expect(pairWords(key({ pair: null }), NOW)).toBeNull();
+  });
+
+  it("is shorter to the eye in a row", () => {
+    const old = key({ expires: NOW + 6 * DAY, pair: { ...pair, role: "old" } });
+    const [before, , after] = pairWords(old, NOW)?.parts ?? [];
+    expect(`${before}${after}`).toBe("Rolling (6 d)");
   });
 });
 

@@ -47,12 +47,22 @@ export function shortly(at: number, now: number): string {
   return `${Math.ceil(left / (24 * HOUR))} d`;
 }
 
+/** What a key's part in a running roll is called. */
+export interface PairWords {
+  role: "old" | "new";
+  whole: string;
+  /** The whole in three parts: a row, which has little room, shows it without the second. */
+  parts: [string, string, string];
+}
+
 /** What a key's part in a running roll is called in its row; none: it has no part in one. */
-export function pairWords({ pair, expires }: KeyView, now: number): string | null {
+export function pairWords({ pair, expires }: KeyView, now: number): PairWords | null {
   if (!pair) return null;
-  if (pair.role === "new") return `Replaces ${short(pair.name)}`;
+  const of = (...parts: PairWords["parts"]) => ({ role: pair.role, whole: parts.join(""), parts });
+  if (pair.role === "new") return of(`Replaces ${short(pair.name)}`, "", "");
   const ends = pair.ends === null ? null : expires;
-  return ends === null || ends <= now ? "Rolling" : `Rolling (ends in ${shortly(ends, now)})`;
+  if (ends === null || ends <= now) return of("Rolling", "", "");
+  return of("Rolling (", "ends in ", `${shortly(ends, now)})`);
 }
 
 /** One thing a roll does, in words. */
