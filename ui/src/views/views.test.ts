@@ -419,7 +419,7 @@ describe("Review", () => {
     const dialog = await screen.findByRole("dialog", { name });
     expect(app.dialogs.any).toBe(true);
     const toasts = screen.getByRole("region", { name: "Notifications", hidden: true });
-    expect(toasts.className).toContain("top");
+    expect(toasts.className).toContain("left");
     const before = host.calls.length;
     const close = within(dialog).getByRole("button", { name: /^(Close|Cancel)$/u });
     close.focus();
