@@ -203,7 +203,7 @@ describe("in the list and the details", () => {
     const at = new Date(2026, 10, 23, 14, 2, 31).getTime();
     host.end(record, { kind: "confirmed", refusedAt: at });
     await toast("Revoked nightly-backup.");
-    await toast("Refused by Palette at 14:02:31.");
+    await toast("Tried at 14:02:31: Palette no longer accepts it.");
     within(row("nightly-backup")).getByText("Revoked");
     expect(details().queryByText("Not confirmed yet")).toBeNull();
     await user.click(screen.getByRole("button", { name: "Undo" }));

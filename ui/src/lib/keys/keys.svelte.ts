@@ -1431,9 +1431,9 @@ export function aboutRecord({ action, connection, uid }: Target): string {
   return `${action}/${connection}/${uid}`;
 }
 
-/** The proof, in words. */
+/** The proof, in words: the value was tried, and that it failed is good news. */
 export function refused(at: number): string {
-  return `Refused by Palette at ${clockToSecond(at)}.`;
+  return `Tried at ${clockToSecond(at)}: Palette no longer accepts it.`;
 }
 
 function untouchedWords(keys: number): string {

@@ -313,7 +313,9 @@ describe("revoking", () => {
     const key: KeyView = { ...named("ci-prod"), status: "revoked" };
     host.answer("revoke_key", () => ({ kind: "confirmed", key, refusedAt: at }));
     keys.revoke([named("ci-prod")]);
-    await vi.waitFor(() => expect(toasts.shown[0]?.detail).toBe("Refused by Palette at 14:02:31."));
+    await vi.waitFor(() =>
+      expect(toasts.shown[0]?.detail).toBe("Tried at 14:02:31: Palette no longer accepts it."),
+    );
   });
 
   it("takes a confirmation that overtakes the answer, and says it once", async () => {
