@@ -79,6 +79,12 @@ const host = fakeHost({
   person: (asked.get("person") ?? "admin") as FakeOptions["person"],
   first: asked.has("first"),
   state: (asked.get("state") ?? "signedIn") as FakeOptions["state"],
+  problem: asked.has("problem")
+    ? {
+        code: (asked.get("problem") ?? "notPalette") as Fault["code"],
+        message: "What answers at api.spectrocloud.com does not look like Palette.",
+      }
+    : undefined,
   keychain: (asked.get("keychain") ?? "ready") as FakeOptions["keychain"],
   demo: asked.has("demo"),
   inMemoryOnly: asked.has("memory"),

@@ -59,6 +59,8 @@ export interface FakeOptions {
   /** No connection yet: the Connect screen. */
   first?: boolean;
   state?: ConnectionView["state"];
+  /** Why the state is "offline"; without it the host cannot be reached. */
+  problem?: Fault;
   keychain?: KeychainView["state"];
   demo?: boolean;
   inMemoryOnly?: boolean;
@@ -167,7 +169,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
       mayListPeople: !user,
       mayReadAudits: !user,
     },
-    problem: null,
+    problem: options.problem ? fault(options.problem) : null,
     inMemoryOnly: options.inMemoryOnly ?? false,
     signIn: {
       uid: "66f2b1c04bab2337f20c0041",
@@ -350,7 +352,12 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     asOf,
     problem:
       options.state === "offline" && tried
-        ? fault({ code: "hostUnreachable", message: "api.spectrocloud.com could not be reached." })
+        ? fault(
+            options.problem ?? {
+              code: "hostUnreachable",
+              message: "api.spectrocloud.com could not be reached.",
+            },
+          )
         : null,
     clockOffset: 0,
     revision,

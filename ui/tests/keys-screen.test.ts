@@ -419,6 +419,16 @@ describe("states", () => {
     );
   });
 
+  it("calls offline only what the network keeps away", async () => {
+    await open({ state: "offline", problem: { code: "notPalette", message: "A web page came." } });
+    await screen.findByText("What answered is not Palette.");
+    screen.getByText(/^A web page came\. You see the keys as of \d\d:\d\d\.$/);
+    within(screen.getByRole("status", { name: "Status" })).getByText(
+      /^Not refreshed, as of \d\d:\d\d$/,
+    );
+    expect(screen.queryByText(/Offline/)).toBeNull();
+  });
+
   it("offers to sign in again", async () => {
     await open({ state: "needsSignIn" });
     await screen.findByText(/You are signed out of acme/);

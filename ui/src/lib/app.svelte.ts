@@ -3,7 +3,7 @@ import { sentenceOf } from "./activity/words";
 import { Undoing } from "./change/undoing.svelte";
 import { Clipboard } from "./clipboard.svelte";
 import { Dialogs } from "./dialogs.svelte";
-import { present } from "./errors";
+import { isNetwork, present } from "./errors";
 import {
   call,
   listen,
@@ -140,11 +140,16 @@ export class App {
     this.entering &&
       this.active?.state === "offline" &&
       !this.active.problem &&
-      !this.keys?.offline,
+      !this.keys?.list?.problem,
   );
-  /** The server of the open connection does not answer. */
+  /** Why what is shown of the open connection is not fresh, where that is known. */
+  unread = $derived(
+    this.keys?.list?.problem ?? (this.active?.state === "offline" ? this.active.problem : null),
+  );
+  /** The network fails: what answered something, if not what was hoped for, is not offline. */
   offline = $derived(
-    !this.untried && (this.active?.state === "offline" || (this.keys?.offline ?? false)),
+    !this.untried &&
+      (this.unread === null ? this.active?.state === "offline" : isNetwork(this.unread.code)),
   );
 
   /** The caller sees the keys of everybody in the open connection. */

@@ -71,7 +71,7 @@ const presentations: Record<ErrorCode, Presentation> = {
     title: "The server points somewhere else",
     next: null,
   },
-  notPalette: { title: "This is not a Palette", next: null },
+  notPalette: { title: "What answered is not Palette", next: null },
   answerUnreadable: { title: "Palette's answer could not be read", next: null },
   answerTooLarge: { title: "The answer is too large", next: null },
   rateLimited: { title: "Palette asks for a pause", next: null },

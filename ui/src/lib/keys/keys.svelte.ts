@@ -27,7 +27,7 @@ import {
 import { leftFor, planOf, type BulkKind, type Plan } from "../bulk/plan";
 import { Undoing } from "../change/undoing.svelte";
 import type { Dialogs } from "../dialogs.svelte";
-import { isNetwork, present } from "../errors";
+import { present } from "../errors";
 import { Bulk, type BulkOutcome } from "../outbox/bulk.svelte";
 import type { Outbox, Target } from "../outbox/outbox.svelte";
 import type { Toasts } from "../toasts.svelte";
@@ -237,8 +237,6 @@ export class Keys {
         ? [this.currentKey]
         : [],
   );
-  /** What is on screen is older than the network would allow. */
-  offline = $derived(this.list?.problem ? isNetwork(this.list.problem.code) : false);
 
   #asked = 0;
   /** Readings under way. */
