@@ -121,7 +121,7 @@ describe("what the list shows", () => {
   it("is said shortly beside what selects all of it", async () => {
     await open();
     const sub = () => screen.getByRole("heading", { name: "API keys" }).nextElementSibling;
-    expect(sub()?.textContent).toMatch(/^38 keys of \d+ people\s*$/u);
+    expect(sub()?.textContent).toMatch(/^38 keys of \d+ owners\s*$/u);
     await fireEvent.click(screen.getByRole("checkbox", { name: "Select ci-prod" }));
     expect(sub()?.textContent).toMatch(/^38 keys\s+Select all 38\s*$/u);
     await fireEvent.click(screen.getByRole("button", { name: "Select all 38 matching" }));

@@ -212,7 +212,10 @@ export class Keys {
     return row ? this.shown.indexOf(row) : -1;
   });
   counts = $derived(countViews(this.rows));
-  people = $derived(new Set(this.rows.map((row) => row.key.ownerUid || row.key.ownerName)).size);
+  /** Everybody who owns a key here, also those who are gone; the review counts the people there are. */
+  ownerCount = $derived(
+    new Set(this.rows.map((row) => row.key.ownerUid || row.key.ownerName)).size,
+  );
   /** The names of the owners, for suggestions. */
   owners = $derived(
     [...new Set(this.rows.map((row) => row.key.ownerName))].filter((name) => name !== "").sort(),

@@ -53,7 +53,7 @@ beforeEach(async () => {
 describe("reading", () => {
   it("shows what there is, next trouble first", () => {
     expect(keys.shown).toHaveLength(38);
-    expect(keys.people).toBe(12);
+    expect(keys.ownerCount).toBe(12);
     expect(keys.currentKey?.name).toBe("ci-prod");
     expect(keys.counts).toEqual({
       all: 38,
