@@ -189,15 +189,19 @@ describe("list options", () => {
   const views = () => within(screen.getByRole("listbox", { name: "Views" }));
   const selected = () => views().getByRole("option", { selected: true }).textContent;
 
-  async function option(name: string) {
+  async function options() {
     await user.click(screen.getByRole("button", { name: "List options" }));
     // jsdom has no layout, so the menu is never placed and counts as hidden.
-    const lines = await waitFor(() => {
+    return waitFor(() => {
       const menu = '[role="menu"][aria-label="List options"] [role="menuitem"]';
       const found = [...document.querySelectorAll<HTMLElement>(menu)];
       expect(found.length).toBeGreaterThan(0);
       return found;
     });
+  }
+
+  async function option(name: string) {
+    const lines = await options();
     const line = lines.find(({ textContent }) => textContent.trim() === name);
     if (!line) throw new Error(`no line ${name}`);
     await user.click(line);
@@ -213,6 +217,13 @@ describe("list options", () => {
     expect(host.settings.hiddenColumns).toEqual(["owner"]);
     await option("Owner");
     await waitFor(() => expect(grid.dataset.columns).toContain("owner"));
+  });
+
+  it("say of a column without room what it needs", async () => {
+    await open();
+    const lines = (await options()).map(({ textContent }) => textContent.trim());
+    expect(lines).toContain("Expires");
+    expect(lines).toContain("Created Needs a wider window");
   });
 
   it("save what is shown as a view, rename it and take it away, with an undo", async () => {

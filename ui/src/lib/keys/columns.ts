@@ -19,15 +19,16 @@ export function breadthOf(width: number): Breadth {
   return width > 440 ? "tight" : "least";
 }
 
+/** The columns that can be put away, in their order. */
+export const movable: readonly ListColumn[] = ["owner", "expires", "created", "keychain"];
+
 /** What is shown of the columns that can be put away. */
 export function columnsIn(breadth: Breadth, hidden: readonly ListColumn[]): ListColumn[] {
   const away = new Set(hidden);
   const room = new Set<string>(Object.keys(widths[breadth]));
   // With the others there, names would have too little.
   if (breadth === "usual" && !away.has("owner") && !away.has("expires")) room.delete("created");
-  return (["owner", "expires", "created", "keychain"] as const).filter(
-    (column) => room.has(column) && !away.has(column),
-  );
+  return movable.filter((column) => room.has(column) && !away.has(column));
 }
 
 /** Tick, status, name, the given ones and the row's menu, as a grid's template. */
