@@ -51,6 +51,7 @@ pub fn measure() -> Figure {
         policy: &policy,
         severities: &severities,
         stored: &stored,
+        rolls: &[],
     };
     let took: Samples = (0..ROUNDS)
         .map(|_| {
