@@ -125,11 +125,14 @@ pub fn fill<R: Runtime>(app: &AppHandle<R>, view: &mut BackgroundView) {
     view.login_problem = lock(&background.login_problem).clone();
 }
 
-/// Nothing waits to be told: how acts ended is gathered for a moment, in memory.
+/// Nothing waits to be told (how acts ended is gathered for a moment, in memory), and nothing is on
+/// its way to the desktop, or was shown and is not written down yet.
 pub fn has_told_all<R: Runtime>(app: &AppHandle<R>) -> bool {
     app.try_state::<Background>().is_none_or(|background| {
         // Where nothing on the desktop shows notices, none will be: Activity has the act.
-        background.notifier.host().is_none() || background.teller.acts_due_at().is_none()
+        let gathered =
+            background.notifier.host().is_some() && background.teller.acts_due_at().is_some();
+        !gathered && background.notifier.is_idle()
     })
 }
 

@@ -6,12 +6,15 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
 use tauri::{AppHandle, Manager, Runtime};
-use tokio::sync::oneshot;
 
 use crate::background::{Background, lock};
 
@@ -25,7 +28,7 @@ const TOLD: usize = 3;
 /// while notices are paused.
 pub fn tell<R: Runtime>(app: &AppHandle<R>, title: &str, body: &str) {
     if let Some(background) = app.try_state::<Background>() {
-        drop(background.notifier.show(title, body));
+        background.notifier.show(title, body, |_| {});
     }
 }
 
@@ -33,10 +36,51 @@ pub fn tell<R: Runtime>(app: &AppHandle<R>, title: &str, body: &str) {
 pub(crate) struct Notifier {
     jobs: mpsc::Sender<Job>,
     host: Arc<Mutex<Option<String>>>,
+    /// What is on its way to the desktop, or about to be.
+    under_way: Arc<AtomicUsize>,
+}
+
+/// Counts as on its way as long as it is held.
+pub(crate) struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What is done once it is known whether the desktop took a notice: called once, and with "no" where
+/// nobody is left to show it.
+struct Done {
+    then: Option<Box<dyn FnOnce(bool) + Send>>,
+    _under_way: UnderWay,
+}
+
+impl Done {
+    fn say(mut self, taken: bool) {
+        if let Some(then) = self.then.take() {
+            then(taken);
+        }
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if let Some(then) = self.then.take() {
+            then(false);
+        }
+    }
 }
 
 enum Job {
-    Show(Words, oneshot::Sender<bool>),
+    Show(Words, Done),
     /// The server on the bus came, went, or is another one.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "heard on a bus only"))]
     HostChanged,
@@ -78,18 +122,16 @@ impl Notifier {
                     Some(due) => inbox.recv_timeout(due.saturating_sub(began.elapsed())),
                 };
                 match job {
-                    Ok(Job::Show(words, answer)) => {
-                        if let Some((words, answer)) = burst.take(words, answer, began.elapsed()) {
-                            let _ = answer.send(desktop.show(&words));
+                    Ok(Job::Show(words, done)) => {
+                        if let Some((words, done)) = burst.take(words, done, began.elapsed()) {
+                            done.say(desktop.show(&words));
                         }
                     }
                     Ok(Job::HostChanged) => desktop.forget(),
                     Err(mpsc::RecvTimeoutError::Timeout) => {
-                        if let Some((words, answers)) = burst.rest(began.elapsed()) {
+                        if let Some((words, all)) = burst.rest(began.elapsed()) {
                             let shown = desktop.show(&words);
-                            for answer in answers {
-                                let _ = answer.send(shown);
-                            }
+                            all.into_iter().for_each(|done: Done| done.say(shown));
                         }
                     }
                     Err(mpsc::RecvTimeoutError::Disconnected) => return,
@@ -100,16 +142,27 @@ impl Notifier {
         if started.is_err() {
             tracing::warn!("notices cannot be shown: no thread");
         }
-        Self { jobs, host }
+        Self { jobs, host, under_way: Arc::default() }
     }
 
-    /// Shows a notice; the answer says whether the desktop took it.
-    pub(crate) fn show(&self, title: &str, body: &str) -> oneshot::Receiver<bool> {
-        let (answer, answered) = oneshot::channel();
+    /// Shows a notice. `done` is told whether the desktop took it, on the thread of the notices and
+    /// before anything else is shown: whoever writes down what was told has done so by then, however
+    /// soon after it the app ends.
+    pub(crate) fn show(&self, title: &str, body: &str, done: impl FnOnce(bool) + Send + 'static) {
         let words = Words { title: title.to_owned(), body: body.to_owned() };
-        // Without the thread the answer's sender is dropped, which says "not shown".
-        let _ = self.jobs.send(Job::Show(words, answer));
-        answered
+        let done = Done { then: Some(Box::new(done)), _under_way: self.under_way() };
+        // Without the thread it comes back and is dropped, which says "not shown".
+        let _ = self.jobs.send(Job::Show(words, done));
+    }
+
+    /// Held by whoever is about to show something.
+    pub(crate) fn under_way(&self) -> UnderWay {
+        UnderWay::new(&self.under_way)
+    }
+
+    /// Nothing is on its way to the desktop, and what was is written down.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst) == 0
     }
 
     /// What takes notices, in words; none: nothing does.
@@ -177,7 +230,7 @@ impl<A> Burst<A> {
 
 #[cfg(target_os = "linux")]
 mod desktop {
-    use std::{collections::HashMap, sync::mpsc, time::Duration};
+    use std::{collections::HashMap, io::ErrorKind, sync::mpsc, time::Duration};
 
     use palette_keys_core::notices::words::{escaped, plain};
     use zbus::{
@@ -192,7 +245,7 @@ mod desktop {
     const PATH: &str = "/org/freedesktop/Notifications";
     const BUS: &str = "org.freedesktop.DBus";
     /// Longer than a desktop takes to start its server, short enough to go on without it.
-    const ANSWER: Duration = Duration::from_secs(8);
+    const ANSWER: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 8 });
 
     /// The desktop's server for notices, found when it is needed.
     pub(super) struct Desktop {
@@ -267,11 +320,15 @@ mod desktop {
                 hints,
                 -1_i32,
             );
-            let sent = ask::<_, u32>(bus, NAME, PATH, NAME, "Notify", &message);
-            if sent.is_err() {
-                self.server = None;
+            match ask::<_, u32>(bus, NAME, PATH, NAME, "Notify", &message) {
+                Ok(_) => true,
+                Err(error) => {
+                    self.forget();
+                    // It was sent, and a desktop that is only slow shows it: better once, perhaps
+                    // unseen, than again and again. What was refused was not shown.
+                    is_late(&error)
+                }
             }
-            sent.is_ok()
         }
 
         /// Asks who is there; the bus starts a server where it knows one.
@@ -311,6 +368,11 @@ mod desktop {
             })?;
             Ok(bus)
         }
+    }
+
+    /// No answer came in time.
+    fn is_late(error: &zbus::Error) -> bool {
+        matches!(error, zbus::Error::InputOutput(error) if error.kind() == ErrorKind::TimedOut)
     }
 
     /// The bus itself does not answer.
@@ -516,6 +578,9 @@ mod on_a_bus {
         name: &'static str,
         able: &'static [&'static str],
         seen: Arc<Mutex<Vec<(String, String)>>>,
+        /// Answers so late.
+        late: Duration,
+        refuses: bool,
     }
 
     #[zbus::interface(name = "org.freedesktop.Notifications")]
@@ -531,11 +596,18 @@ mod on_a_bus {
             actions: Vec<String>,
             _hints: HashMap<String, OwnedValue>,
             _expires: i32,
-        ) -> u32 {
+        ) -> zbus::fdo::Result<u32> {
             assert_eq!((app, actions.len()), ("Palette Keys", 0));
-            let mut seen = lock(&self.seen);
-            seen.push((summary, body));
-            u32::try_from(seen.len()).unwrap()
+            if self.refuses {
+                return Err(zbus::fdo::Error::LimitsExceeded("too many".to_owned()));
+            }
+            let count = {
+                let mut seen = lock(&self.seen);
+                seen.push((summary, body));
+                seen.len()
+            };
+            std::thread::sleep(self.late);
+            Ok(u32::try_from(count).unwrap())
         }
 
         fn get_capabilities(&self) -> Vec<String> {
@@ -564,8 +636,14 @@ mod on_a_bus {
         }
     }
 
-    fn shown(answer: oneshot::Receiver<bool>) -> bool {
-        answer.blocking_recv().unwrap()
+    fn asked(notifier: &Notifier, title: &str, body: &str) -> mpsc::Receiver<bool> {
+        let (answer, answered) = mpsc::channel();
+        notifier.show(title, body, move |taken| answer.send(taken).unwrap());
+        answered
+    }
+
+    fn shown(notifier: &Notifier, title: &str, body: &str) -> bool {
+        asked(notifier, title, body).recv().unwrap()
     }
 
     fn until(what: &str, holds: impl Fn() -> bool) {
@@ -588,14 +666,14 @@ mod on_a_bus {
         let notifier = Notifier::start_on(Some(bus.address.clone()), move || {
             counted.fetch_add(1, Ordering::SeqCst);
         });
-        assert!(!shown(notifier.show("t", "nobody is there")));
+        assert!(!shown(&notifier, "t", "nobody is there"));
         assert_eq!(notifier.host(), None);
 
         let gnome = Fake { name: "gnome-shell", able: &["body", "body-markup"], ..Fake::default() };
         let served = gnome.serve(&bus);
         until("the server is found", || notifier.host().is_some());
         assert_eq!(notifier.host().as_deref(), Some("GNOME Shell"));
-        assert!(shown(notifier.show("a <b> & c", "x <b>bold</b> & y")));
+        assert!(shown(&notifier, "a <b> & c", "x <b>bold</b> & y"));
         assert_eq!(
             gnome.seen(),
             [said("a <b> & c", "x &lt;b&gt;bold&lt;/b&gt; &amp; y")],
@@ -604,12 +682,12 @@ mod on_a_bus {
 
         drop(served);
         until("it is gone", || notifier.host().is_none());
-        assert!(!shown(notifier.show("t", "lost")));
+        assert!(!shown(&notifier, "t", "lost"));
 
         let plain = Fake { name: "dunst", able: &["body"], ..Fake::default() };
         let served = plain.serve(&bus);
         until("another is found", || notifier.host().as_deref() == Some("dunst"));
-        assert!(shown(notifier.show("t", "x <b> & y")));
+        assert!(shown(&notifier, "t", "x <b> & y"));
         assert_eq!(plain.seen(), [said("t", "x <b> & y")]);
         drop(served);
         until("that is gone too", || notifier.host().is_none());
@@ -617,7 +695,7 @@ mod on_a_bus {
         let bare = Fake { name: "tiny", able: &["actions"], ..Fake::default() };
         let _served = bare.serve(&bus);
         until("the third is found", || notifier.host().as_deref() == Some("tiny"));
-        assert!(shown(notifier.show("t", "ci ends")));
+        assert!(shown(&notifier, "t", "ci ends"));
         assert_eq!(bare.seen(), [said("ci ends", "")], "what matters, where there is no body");
         assert_eq!(changes.load(Ordering::SeqCst), 5);
         assert_eq!(gnome.seen().len(), 1, "nothing is sent twice");
@@ -630,11 +708,71 @@ mod on_a_bus {
         let _served = fake.serve(&bus);
         let notifier = Notifier::start_on(Some(bus.address.clone()), || {});
         let answers: Vec<_> =
-            (0..20).map(|n| notifier.show(&format!("t{n}"), &format!("b{n}."))).collect();
-        assert!(answers.into_iter().all(shown), "each counts as shown");
+            (0..20).map(|n| asked(&notifier, &format!("t{n}"), &format!("b{n}."))).collect();
+        assert!(!notifier.is_idle());
+        let taken = |answer: mpsc::Receiver<bool>| answer.recv().unwrap();
+        assert!(answers.into_iter().all(taken), "each counts as shown");
+        until("nothing is on its way", || notifier.is_idle());
         let seen = fake.seen();
         assert_eq!(seen.len(), 4);
         assert_eq!(seen[3].0, "17 more notices");
+    }
+
+    #[test]
+    fn what_was_shown_is_written_down_before_the_next_is_shown() {
+        let bus = Bus::start();
+        let fake = Fake { name: "dunst", able: &["body"], ..Fake::default() };
+        let _served = fake.serve(&bus);
+        let notifier = Notifier::start_on(Some(bus.address.clone()), || {});
+        let (written, wrote) = mpsc::channel();
+        for n in 1..=BURST {
+            let (fake, written) = (fake.clone(), written.clone());
+            notifier.show(&format!("t{n}"), "b", move |taken| {
+                // The disk takes a moment.
+                std::thread::sleep(Duration::from_millis(50));
+                written.send((n, taken, fake.seen().len())).unwrap();
+            });
+        }
+        drop(written);
+        let wrote: Vec<_> = wrote.iter().collect();
+        assert_eq!(wrote, [(1, true, 1), (2, true, 2), (3, true, 3)]);
+    }
+
+    #[test]
+    fn what_is_answered_late_was_shown_and_what_is_refused_was_not() {
+        let bus = Bus::start();
+        let late = Fake {
+            name: "dunst",
+            able: &["body"],
+            late: Duration::from_millis(2_500),
+            ..Fake::default()
+        };
+        let served = late.serve(&bus);
+        let notifier = Notifier::start_on(Some(bus.address.clone()), || {});
+        until("it is found", || notifier.host().is_some());
+        assert!(shown(&notifier, "t", "late"));
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(late.seen(), [said("t", "late")], "it is not sent again");
+        drop(served);
+        until("it is gone", || notifier.host().is_none());
+
+        let refuses = Fake { name: "full", able: &["body"], refuses: true, ..Fake::default() };
+        let _served = refuses.serve(&bus);
+        until("another is found", || notifier.host().as_deref() == Some("full"));
+        assert!(!shown(&notifier, "t", "refused"));
+        until("nothing is on its way", || notifier.is_idle());
+    }
+
+    #[test]
+    fn without_a_thread_it_is_said_that_nothing_was_shown() {
+        let notifier =
+            Notifier { jobs: mpsc::channel().0, host: Arc::default(), under_way: Arc::default() };
+        assert!(!shown(&notifier, "t", "b"));
+        assert!(notifier.is_idle());
+        let about_to = notifier.under_way();
+        assert!(!notifier.is_idle());
+        drop(about_to);
+        assert!(notifier.is_idle());
     }
 
     #[test]
@@ -649,7 +787,7 @@ mod on_a_bus {
         let before = connections();
         let notifier = Notifier::start_on(Some(bus.address.clone()), || {});
         for _ in 0..10 {
-            assert!(!shown(notifier.show("t", "nobody is there")));
+            assert!(!shown(&notifier, "t", "nobody is there"));
         }
         assert_eq!(connections() - before, 1, "one connection, which waits for a server");
     }
@@ -658,15 +796,15 @@ mod on_a_bus {
     fn a_bus_that_dies_or_was_never_there_stops_nobody() {
         let nowhere = "unix:path=/nonexistent/palette-keys".to_owned();
         let notifier = Notifier::start_on(Some(nowhere), || {});
-        assert!(!shown(notifier.show("t", "b")));
+        assert!(!shown(&notifier, "t", "b"));
         let bus = Bus::start();
         let fake = Fake { name: "dunst", able: &["body"], ..Fake::default() };
         let served = fake.serve(&bus);
         let notifier = Notifier::start_on(Some(bus.address.clone()), || {});
-        assert!(shown(notifier.show("t", "b")));
+        assert!(shown(&notifier, "t", "b"));
         drop(bus);
         until("the end of the bus is noticed", || notifier.host().is_none());
-        assert!(!shown(notifier.show("t", "b")));
+        assert!(!shown(&notifier, "t", "b"));
         drop(served);
     }
 }

@@ -169,16 +169,24 @@ impl Notices {
         if now < self.not_before {
             return next.max(self.not_before - now);
         }
+        // What is due is in no memory but this one until it is on its way.
+        let about_to = background.notifier.under_way();
         let due = background.teller.due(now, lists, is_looked_at(app));
         let mut answers = Vec::new();
         for notice in due {
-            let answer = background.notifier.show(&notice.title, &notice.body);
-            answers.push((notice, answer));
+            let (answer, answered) = oneshot::channel();
+            let (title, body) = (notice.title.clone(), notice.body.clone());
+            let teller = Arc::clone(&background.teller);
+            // Written down where it was shown: an app that ends now does not tell it again.
+            background.notifier.show(&title, &body, move |taken| {
+                teller.shown(&notice, taken);
+                let _ = answer.send(taken);
+            });
+            answers.push(answered);
         }
-        for (notice, answer) in answers {
-            let taken = answer.await.unwrap_or(false);
-            background.teller.shown(&notice, taken);
-            if !taken {
+        drop(about_to);
+        for answer in answers {
+            if !answer.await.unwrap_or(false) {
                 self.not_before = background.pulse.steady() + AGAIN;
             }
         }
