@@ -120,7 +120,7 @@ const presentations: Record<ErrorCode, Presentation> = {
     next: "Delete a key that is no longer needed, then try again.",
   },
   ownerUnknown: { title: "That person is not known", next: "Choose someone from the list." },
-  nameMismatch: { title: "The name does not match", next: "Type it exactly as shown." },
+  nameMismatch: { title: "That does not match", next: "Type it exactly as shown." },
   keyIsExpired: { title: "This key has expired", next: "Renew it first." },
   notReversible: {
     title: "That cannot be undone",

@@ -23,9 +23,9 @@ use ts_rs::TS;
 /// Why a key was not deleted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeleteError {
-    /// The typed name is not the key's.
-    #[error("The name you typed is not the key's name. Nothing was deleted.")]
-    NameMismatch,
+    /// What was typed is not the key's name, or not the end of its uid where that is asked for.
+    #[error("What you typed is not {0}. Nothing was deleted.")]
+    NameMismatch(Confirmation),
     /// It was not on the server any more before.
     #[error("This key is not on the server any more. Nothing was deleted.")]
     Gone,
@@ -37,10 +37,40 @@ pub enum DeleteError {
     Failed(#[from] Failure),
 }
 
+/// What is typed to confirm a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// The key's name.
+    Name,
+    /// The last six characters of its uid, because the name cannot be typed from sight in a field
+    /// of one line.
+    UidEnd,
+}
+
+impl Confirmation {
+    fn of(name: &str) -> Self {
+        let name = name.trim_matches(' ');
+        let seen = visible(name, LONGEST_NAME);
+        // Isolates are ours: one in the name itself would be written out.
+        let seen = seen.trim_start_matches('\u{2068}').trim_end_matches('\u{2069}');
+        let can_be_typed = !name.is_empty() && seen == name && !name.contains("  ");
+        if can_be_typed { Self::Name } else { Self::UidEnd }
+    }
+}
+
+impl std::fmt::Display for Confirmation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Name => "the key's name",
+            Self::UidEnd => "the last six characters of the key's uid",
+        })
+    }
+}
+
 impl From<DeleteError> for Failure {
     fn from(error: DeleteError) -> Self {
         let code = match error {
-            DeleteError::NameMismatch => ErrorCode::NameMismatch,
+            DeleteError::NameMismatch(_) => ErrorCode::NameMismatch,
             DeleteError::Gone => ErrorCode::KeyGone,
             DeleteError::Unconfirmed(_) => ErrorCode::OutcomeUnknown,
             DeleteError::Failed(failure) => return failure,
@@ -85,7 +115,7 @@ pub(crate) async fn delete(
     let begun = tokio::time::Instant::now();
     let name = name_of(ports, live, uid).await?;
     if !is_confirmed(&request.typed_name, &name, uid.as_str()) {
-        return Err(DeleteError::NameMismatch);
+        return Err(DeleteError::NameMismatch(Confirmation::of(&name)));
     }
     let added = ports
         .outbox
@@ -118,19 +148,17 @@ pub(crate) async fn delete(
     }
 }
 
-/// Whether what was typed confirms a deletion: the key's name, without the spaces around it. A name
-/// that cannot be typed from sight in a field of one line has the last six characters of the uid in
-/// its place, with or without the dots before them. The window asks by the same rule.
+/// Whether what was typed confirms a deletion: the key's name, without the spaces around it, or the
+/// end of its uid, with or without the dots before it. The window asks by the same rule.
 fn is_confirmed(typed: &str, name: &str, uid: &str) -> bool {
-    let (typed, name) = (typed.trim_matches(' '), name.trim_matches(' '));
-    let seen = visible(name, LONGEST_NAME);
-    // Isolates are ours: one in the name itself would be written out.
-    let seen = seen.trim_start_matches('\u{2068}').trim_end_matches('\u{2069}');
-    if !name.is_empty() && seen == name && !name.contains("  ") {
-        return typed == name;
+    let typed = typed.trim_matches(' ');
+    match Confirmation::of(name) {
+        Confirmation::Name => typed == name.trim_matches(' '),
+        Confirmation::UidEnd => {
+            let end = uid.char_indices().rev().nth(5).map_or(uid, |(at, _)| &uid[at..]);
+            !end.is_empty() && typed.strip_prefix('\u{2026}').unwrap_or(typed) == end
+        }
     }
-    let end = uid.char_indices().rev().nth(5).map_or(uid, |(at, _)| &uid[at..]);
-    !end.is_empty() && typed.strip_prefix('\u{2026}').unwrap_or(typed) == end
 }
 
 /// The name of a key: as the server says now, else as it was last known.
@@ -224,6 +252,10 @@ mod tests {
             assert_eq!(answer, confirmed, "{typed:?} for {name:?}");
         }
         assert!(is_confirmed("k1", "", "k1"));
+        for (name, asked) in [("ci", "the key's name"), ("", "the last six characters of")] {
+            let words = DeleteError::NameMismatch(Confirmation::of(name)).to_string();
+            assert!(words.contains(asked) && words.ends_with("Nothing was deleted."), "{words}");
+        }
         assert!(!is_confirmed("", "", ""), "without a uid nothing confirms");
         let long = "x".repeat(LONGEST_NAME + 1);
         assert!(!is_confirmed(&long, &long, "k1") && is_confirmed("k1", &long, "k1"));
