@@ -2,5 +2,5 @@
 export function asksFor(asks: boolean): string {
   return asks
     ? "Unlocking asks for your password, through your desktop."
-    : "Unlocking asks for nothing on this desktop, so it only hides. Your screen lock keeps others out.";
+    : "Unlocking asks for nothing on this desktop, so locking only hides. Lock your screen to keep others out.";
 }
