@@ -150,6 +150,27 @@ describe("what the list shows", () => {
   });
 });
 
+describe("a key that the search hides", () => {
+  beforeEach(() => open());
+
+  it("stays in the details, which say so and lead back to it", async () => {
+    const user = userEvent.setup();
+    const details = () => within(screen.getByRole("region", { name: "Key details" }));
+    const { keys } = app;
+    await details().findByRole("heading", { name: "ci-prod" });
+    expect(details().queryByRole("button", { name: "Show in list" })).toBeNull();
+
+    keys?.show("revoked");
+    await user.type(screen.getByRole("searchbox", { name: "Search keys" }), "load");
+    details().getByRole("heading", { name: "ci-prod" });
+    details().getByText("Not in the list as it is filtered now.");
+    await user.click(details().getByRole("button", { name: "Show in list" }));
+    expect([keys?.search, keys?.view]).toEqual(["", "all"]);
+    await waitFor(() => expect(document.activeElement).toBe(row("ci-prod")));
+    expect(details().queryByRole("button", { name: "Show in list" })).toBeNull();
+  });
+});
+
 describe("the help of the search box", () => {
   beforeEach(() => open());
 

@@ -211,6 +211,8 @@ export class Keys {
     const row = this.current === null ? undefined : this.#byUid.get(this.current);
     return row ? this.shown.indexOf(row) : -1;
   });
+  /** The current key is not shown: view or search leave it out. */
+  hidesCurrent = $derived(this.current !== null && this.currentPlace < 0);
   counts = $derived(countViews(this.rows));
   /** Everybody who owns a key here, also those who are gone; the review counts the people there are. */
   ownerCount = $derived(
