@@ -2,7 +2,17 @@ import { describe, expect, it } from "vitest";
 import { fakeHost, NOW } from "../../../tests/fake-host";
 import { standIn, type DayView, type FindingView, type KeyView } from "../ipc";
 import { actWords, Review, summary, touchable } from "./review.svelte";
-import { bars, byOwner, DAY, byStatus, dayWords, owners, place, step } from "./timeline";
+import {
+  bars,
+  byOwner,
+  DAY,
+  byStatus,
+  dayWords,
+  owners,
+  ownerWords,
+  place,
+  step,
+} from "./timeline";
 import { outsidePolicy } from "../create/keyName";
 
 function day(offset: number, keys: number, part: Partial<DayView> = {}): DayView {
@@ -44,6 +54,7 @@ describe("the timeline", () => {
     const days = [day(1, 3), day(2, 1)];
     expect(owners(days, ownerOf, 1)).toEqual(["Ana"]);
     expect(byOwner(day(1, 3), ["Ana"], ownerOf).map(({ count }) => count)).toEqual([1, 2]);
+    expect(ownerWords(day(1, 3), ownerOf)).toBe("Sam 2, Ana 1");
   });
 
   it("goes from day to day with the keys, and stops at the ends", () => {

@@ -1,5 +1,6 @@
 /** The geometry of the expiry timeline. Pure. */
 import type { DayView } from "../ipc";
+import { person } from "../keys/names";
 
 export const BEFORE = 30;
 export const AFTER = 90;
@@ -90,6 +91,16 @@ export function byOwner(
     counts[index] = (counts[index] ?? 0) + 1;
   }
   return counts.map((each, index) => ({ tone: `owner-${index}`, count: each }));
+}
+
+/** "Ana Ruiz 3, Jane Doe 1 and 2 more": who owns the keys of a day, those with most first. */
+export function ownerWords(day: DayView, ownerOf: (uid: string) => string): string {
+  const most = 3;
+  const all = owners([day], ownerOf, Infinity);
+  const number = (owner: string) => day.keys.filter((uid) => ownerOf(uid) === owner).length;
+  const named = all.slice(0, most).map((owner) => `${person(owner)} ${number(owner)}`);
+  const more = all.length - named.length;
+  return `${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /** The day to go to from one, by a key; the same one where there is none. */
