@@ -8,7 +8,7 @@ import AppWindow from "../App.svelte";
 // Read beforehand: the window reads it once its first screen is painted.
 import "../later";
 import { App, type Route } from "../lib/app.svelte";
-import { standIn, type ListRequest } from "../lib/ipc";
+import { standIn, type AuditView, type ListRequest } from "../lib/ipc";
 
 // Whole screens on a busy machine.
 configure({ asyncUtilTimeout: 8_000 });
@@ -346,8 +346,13 @@ describe("Activity", () => {
     await user.type(screen.getByRole("searchbox", { name: "Search activity" }), "nothing-like-it");
     await screen.findByText("Nothing matches");
     expect(await violations()).toEqual([]);
-    const clear = screen.getAllByRole("button", { name: "Clear filters" });
-    await user.click(clear[0] as HTMLElement);
+    await user.click(screen.getByRole("button", { name: "Clear filters" }));
+    expect((await screen.findAllByRole("listitem")).length).toBeGreaterThan(0);
+    const field = screen.getByRole<HTMLInputElement>("searchbox", { name: "Search activity" });
+    await user.type(field, "nothing-like-it");
+    await screen.findByText("Nothing matches");
+    await user.click(screen.getByRole("button", { name: "Clear search" }));
+    expect([field.value, document.activeElement]).toEqual(["", field]);
     expect((await screen.findAllByRole("listitem")).length).toBeGreaterThan(0);
     await user.selectOptions(screen.getByRole("combobox", { name: "Kind" }), "Created");
     await waitFor(() => expect(screen.getAllByRole("listitem")).toHaveLength(1));
@@ -365,6 +370,32 @@ describe("Activity", () => {
     await user.click(from.getByRole("radio", { name: "Both" }));
     await screen.findByText(/In the server's log at .*activated, by Jane Doe/u);
     expect(await violations()).toEqual([]);
+  });
+
+  it("offers what is older where nothing that was read matches", async () => {
+    await open({ kind: "activity" });
+    await screen.findAllByRole("listitem");
+    const entries = Array.from({ length: 3 }, (_, index): AuditView => ({
+      uid: `audit-${index}`,
+      at: NOW - index,
+      localAt: NOW - index,
+      keyUid: "66e844c44bab2337f20c7471",
+      keyName: "ci-prod",
+      actor: "Jane Doe",
+      action: "update",
+      message: "API key 'ci-prod' updated",
+      note: "",
+    }));
+    const listed = { kind: "listed" as const, entries, skipped: 0 };
+    host.answer("list_audits", () => ({ ...listed, next: "older" }));
+    await user.click(screen.getByRole("radio", { name: "Server" }));
+    await screen.findAllByText("API key 'ci-prod' updated");
+    await user.type(screen.getByRole("searchbox", { name: "Search activity" }), "nothing-like-it");
+    await screen.findByText("No match among the entries read so far");
+    expect(screen.getAllByRole("button", { name: "Clear filters" })).toHaveLength(1);
+    const before = sent("list_audits").length;
+    await user.click(screen.getByRole("button", { name: "Load older" }));
+    await waitFor(() => expect(sent("list_audits").length).toBeGreaterThan(before));
   });
 
   it("says in words that the log may not be read", async () => {
