@@ -287,13 +287,13 @@ async fn a_policy_file_is_chosen_obeyed_broken_and_left() {
     page.words(containing("Line 2")).nth(0).wait().await;
     page.words(containing("The last good version still counts.")).nth(0).wait().await;
     page.role("button", "Use none").click().await;
-    page.words(containing("No policy file.")).wait().await;
+    page.words(containing("No policy file: any key is allowed.")).wait().await;
 
     // Closed without a choice, nothing is said to have gone wrong.
     page.role("button", "Choose policy file\u{2026}").click().await;
     scene.stage.bring_to_front("Choose the policy file").await;
     scene.stage.press_key("Escape").await;
     scene.stage.wait_window_gone("Choose the policy file").await;
-    page.words(containing("No policy file.")).wait().await;
+    page.words(containing("No policy file: any key is allowed.")).wait().await;
     assert_eq!(page.role("alert", any()).count().await, 0);
 }

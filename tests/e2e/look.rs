@@ -200,7 +200,7 @@ async fn activity_screens(scene: &Scene, theme: Theme) {
     page.words(containing("API key 'ci-prod'")).nth(0).wait().await;
     look(page, theme, "activity-server").await;
     page.role("searchbox", "Search activity").put("nothing-like-this").await;
-    page.words("Nothing matches").wait().await;
+    page.words("No match among the entries read so far").wait().await;
     look(page, theme, "activity-nothing").await;
     page.role("radio", "This app").click().await;
     page.role("button", "Clear filters").nth(0).click().await;
