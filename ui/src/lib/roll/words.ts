@@ -51,18 +51,19 @@ export function shortly(at: number, now: number): string {
 export interface PairWords {
   role: "old" | "new";
   whole: string;
-  /** The whole in three parts: a row, which has little room, shows it without the second. */
-  parts: [string, string, string];
+  /** What a row shows of it, which has little room. */
+  shown: string;
 }
 
 /** What a key's part in a running roll is called in its row; none: it has no part in one. */
 export function pairWords({ pair, expires }: KeyView, now: number): PairWords | null {
   if (!pair) return null;
-  const of = (...parts: PairWords["parts"]) => ({ role: pair.role, whole: parts.join(""), parts });
-  if (pair.role === "new") return of(`Replaces ${short(pair.name)}`, "", "");
+  const of = (whole: string, shown = whole) => ({ role: pair.role, whole, shown });
+  if (pair.role === "new") return of(`Replaces ${short(pair.name)}`);
   const ends = pair.ends === null ? null : expires;
-  if (ends === null || ends <= now) return of("Rolling", "", "");
-  return of("Rolling (", "ends in ", `${shortly(ends, now)})`);
+  if (ends === null || ends <= now) return of("Rolling");
+  const left = shortly(ends, now);
+  return of(`Rolling (ends in ${left})`, `Rolling (${left})`);
 }
 
 /** One thing a roll does, in words. */
