@@ -163,7 +163,7 @@ describe("a key that the search hides", () => {
     keys?.show("revoked");
     await user.type(screen.getByRole("searchbox", { name: "Search keys" }), "load");
     details().getByRole("heading", { name: "ci-prod" });
-    details().getByText("Not in the list as it is filtered now.");
+    await details().findByText("Not in the list as it is filtered now.");
     await user.click(details().getByRole("button", { name: "Show in list" }));
     expect([keys?.search, keys?.view]).toEqual(["", "all"]);
     await waitFor(() => expect(document.activeElement).toBe(row("ci-prod")));

@@ -32,7 +32,7 @@ import { Bulk, type BulkOutcome } from "../outbox/bulk.svelte";
 import type { Outbox, Target } from "../outbox/outbox.svelte";
 import type { Toasts } from "../toasts.svelte";
 import { nameAndUid, person, short } from "./names";
-import { Haystack } from "./haystack";
+import { Haystacks } from "./haystack";
 import { parse } from "./query";
 import { countViews, inView, merged, toRow, toRows, views, type Row, type ViewId } from "./rows";
 import { extend, nothing, toggle, toggleAll, type Selection } from "./selection";
@@ -193,7 +193,7 @@ export class Keys {
       ? this.#among
       : fitting(this.#among, this.#before, (row) => inView(row, this.view)),
   );
-  readonly #haystack = new Haystack();
+  readonly #haystacks = new Haystacks();
   /** The search as understood. */
   query = $derived(parse(this.#search, this.serverNow));
   /** The rows to show, in their order. */
@@ -201,7 +201,7 @@ export class Keys {
     this.query.empty
       ? this.#inView
       : this.#before.size === 0
-        ? this.query.select(this.#inView, this.#haystack)
+        ? this.query.select(this.#inView, this.#haystacks)
         : fitting(this.#inView, this.#before, this.query.matches),
   );
   /** Their uids. */
@@ -267,7 +267,7 @@ export class Keys {
 
   /** Somebody is about to type: what takes a moment is done before the first letter. */
   readySearch(): void {
-    this.#haystack.take(this.#inView);
+    this.#haystacks.take(this.#inView);
   }
 
   /** What is searched for, as typed. */

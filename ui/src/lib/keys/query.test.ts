@@ -11,15 +11,15 @@ import {
   type Field,
   type Term,
 } from "./query";
-import { Haystack } from "./haystack";
+import { Haystacks } from "./haystack";
 import { toRow } from "./rows";
 
 const rows = tenantKeys().map(toRow);
-const haystack = new Haystack();
+const haystacks = new Haystacks();
 const found = (text: string) => {
   const query = parse(text, NOW);
   const one = rows.filter(query.matches);
-  expect(query.select(rows, haystack), `${text} of all at once`).toEqual(one);
+  expect(query.select(rows, haystacks), `${text} of all at once`).toEqual(one);
   return one.map((row) => row.key.name);
 };
 const problems = (text: string) => parse(text, NOW).problems.map(({ part }) => part);

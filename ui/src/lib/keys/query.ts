@@ -8,7 +8,7 @@
  * reported with its place and filters nothing.
  */
 import type { Flag, Status } from "../ipc";
-import type { Haystack } from "./haystack";
+import type { Haystacks } from "./haystack";
 import type { Row } from "./rows";
 import { duration } from "./time";
 
@@ -60,13 +60,19 @@ export interface Query {
   terms: readonly Placed[];
   matches: (row: Row) => boolean;
   /** All rows that match, in their order; the same as `matches` of each, in a fraction of the time. */
-  select: (rows: readonly Row[], haystack: Haystack) => readonly Row[];
+  select: (rows: readonly Row[], haystacks: Haystacks) => readonly Row[];
   problems: QueryProblem[];
   /** True when it filters nothing. */
   empty: boolean;
 }
 
 type Test = (row: Row, now: number) => boolean;
+
+/** What to look for in a text of each row; it finds what the term's test finds. */
+interface Needle {
+  in: "text" | "owner" | "status";
+  text: string;
+}
 
 const statuses: readonly Status[] = ["active", "expiring", "expired", "revoked"];
 
@@ -99,7 +105,7 @@ function status(name: Status): Test {
 
 /** Reads a search. `now` is the server's clock in milliseconds since 1970. */
 export function parse(text: string, now: number): Query {
-  const words: { value: string; negated: boolean; test: Test }[] = [];
+  const words: { needle: Needle; negated: boolean; test: Test }[] = [];
   const tests: Test[] = [];
   const problems: QueryProblem[] = [];
   const terms = split(text);
@@ -108,17 +114,19 @@ export function parse(text: string, now: number): Query {
     const { from, to, negated } = term;
     if (typeof test === "string")
       problems.push({ part: text.slice(from, to).replace(/^-/, ""), from, to, words: test });
-    else if (test && term.field === null) words.push({ value: wordOf(term), negated, test });
-    else if (test) tests.push(negated ? (row, at) => !test(row, at) : test);
+    if (test === null || typeof test === "string") continue;
+    const needle = needleOf(term);
+    if (needle) words.push({ needle, negated, test });
+    else tests.push(negated ? (row, at) => !test(row, at) : test);
   }
   const passes = (row: Row) => tests.every((test) => test(row, now));
   return {
     terms,
     matches: (row) => words.every(({ test, negated }) => test(row, now) !== negated) && passes(row),
-    select: (rows, haystack) => {
+    select: (rows, haystacks) => {
       const fits = new Uint8Array(rows.length).fill(1);
-      for (const { value, negated } of words) {
-        const found = haystack.holding(rows, value);
+      for (const { needle, negated } of words) {
+        const found = haystacks[needle.in].holding(rows, needle.text);
         for (let place = 0; place < fits.length; place++)
           if ((found[place] === 1) === negated) fits[place] = 0;
       }
@@ -288,6 +296,14 @@ export function suggest(text: string, owners: () => readonly string[], most = 5)
 /** What is looked for. */
 function wordOf({ value }: Term): string {
   return value.trim().toLowerCase();
+}
+
+/** The term as something to be found in a text, where it can be put so. */
+function needleOf(term: Term): Needle | null {
+  const text = wordOf(term);
+  if (term.field === null) return { in: "text", text };
+  if (term.field === "owner") return text === "me" ? null : { in: "owner", text };
+  return term.field === "status" ? { in: "status", text: `:${text}` } : null;
 }
 
 /** A test, or words on what is wrong, or nothing for an empty word. */
