@@ -112,6 +112,7 @@ async fn main_screens(theme: Theme) {
     look(page, theme, "keys-stored-value").await;
     scene.search("nothing-like-this").await;
     page.words("No key matches").wait().await;
+    scene.details().words("Not in the list as it is filtered now.").wait().await;
     look(page, theme, "keys-nothing-found").await;
     let search = page.role("searchbox", "Search keys");
     search.fill("status:broken").await;
