@@ -29,7 +29,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use timeline::{SpreadView, TimelineView};
+use timeline::{Movable, SpreadView, TimelineView};
 use ts_rs::TS;
 
 /// Pages of the audit log that are read for the changes of one refresh.
@@ -303,8 +303,14 @@ pub(crate) fn plan_spread(
         .map_err(|_| crate::ports::internal("This is not a day. Nothing was changed."))?;
     let list = live.known(ports);
     let keys = list.as_ref().map(|list| &*list.keys).unwrap_or_default();
-    let may: Vec<(&ApiKey, bool)> = live
-        .look(ports, |lens| keys.iter().map(|key| (key, view_of(key, lens).may.update)).collect());
+    let may: Vec<(&ApiKey, Movable)> = live.look(ports, |lens| {
+        let movable = |key| match view_of(key, lens) {
+            view if !view.may.update => Movable::NotByCaller,
+            view if view.pair.is_some() => Movable::Rolling,
+            _ => Movable::Yes,
+        };
+        keys.iter().map(|key| (key, movable(key))).collect()
+    });
     let settings = ports.settings();
     let longest = joined(&ports.policy.state().policy, &settings).longest_life_days;
     let zone = ports.clock.time_zone();

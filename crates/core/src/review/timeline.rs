@@ -145,7 +145,7 @@ pub struct MoveView {
     pub date: String,
     /// The local time of the new end.
     pub time: String,
-    /// The caller may not change it: it stays.
+    /// The caller may not change it, or a roll has a say in its end: it stays.
     pub fixed: bool,
 }
 
@@ -161,11 +161,22 @@ pub struct SpreadView {
     pub note: String,
 }
 
+/// Whether an end can be moved to another day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Movable {
+    /// It can.
+    Yes,
+    /// The caller may not change the key.
+    NotByCaller,
+    /// The key is part of a roll, which says when it ends.
+    Rolling,
+}
+
 /// Spreads the keys that end on a day over two weeks around it, evenly, each at its own time of
 /// day. No end moves to before tomorrow, and none beyond the longest life, counted from now; the
 /// window moves or shrinks for that.
 pub fn spread(
-    keys: &[(&ApiKey, bool)],
+    keys: &[(&ApiKey, Movable)],
     date: Date,
     now: Timestamp,
     zone: &TimeZone,
@@ -173,7 +184,7 @@ pub fn spread(
 ) -> SpreadView {
     let today = now.to_zoned(zone.clone()).date();
     let ends = |key: &ApiKey| key.expires.map(|at| at.to_zoned(zone.clone()));
-    let mut on_day: Vec<(&ApiKey, Zoned, bool)> = keys
+    let mut on_day: Vec<(&ApiKey, Zoned, Movable)> = keys
         .iter()
         .filter(|(key, _)| key.active && key.deleted.is_none())
         .filter_map(|(key, may)| Some((*key, ends(key)?, *may)))
@@ -202,12 +213,15 @@ pub fn spread(
         last = (last + first_possible - first).min(last_possible.max(first_possible));
         first = first_possible;
     }
-    let movable = on_day.iter().filter(|(.., may)| *may).count();
+    let count = |wanted| on_day.iter().filter(|(.., movable)| *movable == wanted).count();
+    let [movable, fixed, rolling] =
+        [Movable::Yes, Movable::NotByCaller, Movable::Rolling].map(count);
     let steps = i64::from(last - first);
     let mut moved = 0_i64;
     let mut moves: Vec<MoveView> = on_day
         .into_iter()
         .map(|(key, at, may)| {
+            let may = may == Movable::Yes;
             let target = if may && movable > 1 {
                 let step = i32::try_from(moved * steps / (movable as i64 - 1)).unwrap_or(0);
                 moved += 1;
@@ -237,10 +251,18 @@ pub fn spread(
         })
         .collect();
     moves.sort_by(|a, b| (a.to, &a.name).cmp(&(b.to, &b.name)));
-    let fixed = moves.iter().filter(|each| each.fixed).count();
-    if fixed > 0 {
-        let words = format!("{} may not be changed by you and stay.", keys_word(fixed));
-        note = if note.is_empty() { words } else { format!("{note} {words}") };
+    let stays = |count| if count == 1 { "stays" } else { "stay" };
+    let is = |count| if count == 1 { "is" } else { "are" };
+    for (count, words) in [
+        (fixed, format!("{} may not be changed by you and {}.", keys_word(fixed), stays(fixed))),
+        (
+            rolling,
+            format!("{} {} being rolled and {}.", keys_word(rolling), is(rolling), stays(rolling)),
+        ),
+    ] {
+        if count > 0 {
+            note = if note.is_empty() { words } else { format!("{note} {words}") };
+        }
     }
     SpreadView { date: date.to_string(), moves, note }
 }
@@ -338,8 +360,12 @@ mod tests {
     }
 
     fn spread_of(keys: &[ApiKey], date: &str, longest: Option<u32>) -> SpreadView {
-        let keys: Vec<(&ApiKey, bool)> =
-            keys.iter().map(|key| (key, key.name != "fixed")).collect();
+        let movable = |key: &ApiKey| match &*key.name {
+            "fixed" => Movable::NotByCaller,
+            "rolling" => Movable::Rolling,
+            _ => Movable::Yes,
+        };
+        let keys: Vec<(&ApiKey, Movable)> = keys.iter().map(|key| (key, movable(key))).collect();
         spread(&keys, date.parse().unwrap(), now(), &TimeZone::UTC, longest)
     }
 
@@ -375,7 +401,23 @@ mod tests {
         let view = spread_of(&keys, "2027-01-30", None);
         let fixed = view.moves.iter().find(|each| each.fixed).unwrap();
         assert_eq!((fixed.from, &*fixed.date), (fixed.to, "2027-01-30"));
-        assert!(view.note.contains("1 key may not be changed"));
+        assert_eq!(view.note, "1 key may not be changed by you and stays.");
+    }
+
+    #[test]
+    fn what_is_being_rolled_stays_and_is_said() {
+        let mut keys = pile(5, "2027-01-30T15:30:00Z");
+        for key in &mut keys[1..3] {
+            key.name = "rolling".into();
+        }
+        let view = spread_of(&keys, "2027-01-30", None);
+        let held: Vec<_> = view.moves.iter().filter(|each| each.fixed).collect();
+        assert_eq!(held.len(), 2);
+        assert!(held.iter().all(|each| each.from == each.to && each.name == "rolling"));
+        assert_eq!(view.note, "2 keys are being rolled and stay.");
+        let dates: Vec<&str> =
+            view.moves.iter().filter(|each| !each.fixed).map(|each| &*each.date).collect();
+        assert_eq!(dates, ["2027-01-23", "2027-01-29", "2027-02-05"], "the others share the days");
     }
 
     proptest! {

@@ -3078,7 +3078,7 @@ date: string,
  */
 time: string, 
 /**
- * The caller may not change it: it stays.
+ * The caller may not change it, or a roll has a say in its end: it stays.
  */
 fixed: boolean, };
 
