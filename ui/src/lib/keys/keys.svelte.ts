@@ -268,6 +268,10 @@ export class Keys {
   /** Somebody is about to type: what takes a moment is done before the first letter. */
   readySearch(): void {
     this.#haystacks.take(this.#inView);
+    void this.owners;
+    // Code that has run before is quicker: 6 ms of the first letter with 6,000 keys.
+    for (const text of ["ci", "owner:a", "status:a", "is:never"])
+      parse(text, this.serverNow).select(this.#inView, this.#haystacks);
   }
 
   /** What is searched for, as typed. */
