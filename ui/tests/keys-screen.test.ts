@@ -97,7 +97,7 @@ describe("names", () => {
     expect(screen.getByRole("grid").getAttribute("aria-rowcount")).toBe("4");
     await fireEvent.input(box, { target: { value: "status:foo" } });
     expect(box.getAttribute("aria-invalid")).toBe("true");
-    screen.getByText(/Status is one of/);
+    await screen.findByText(/Status is one of/);
     await fireEvent.input(box, { target: { value: "zzz" } });
     screen.getByRole("heading", { name: "No key matches" });
   });
@@ -178,7 +178,8 @@ describe("the help of the search box", () => {
     const user = userEvent.setup();
     const box = screen.getByRole<HTMLInputElement>("searchbox", { name: "Search keys" });
     await user.type(box, "own");
-    const list = screen.getByRole("list", { name: "Suggestions" });
+    // The help follows the list a frame later.
+    const list = await screen.findByRole("list", { name: "Suggestions" });
     within(list).getByRole("button", { name: /^owner:/ });
     await user.keyboard("{ArrowRight}");
     expect(box.value).toBe("owner:");
@@ -186,18 +187,19 @@ describe("the help of the search box", () => {
     expect(box.value).toBe('owner:"Mikko Korhonen" ');
     expect(screen.getByRole("grid").getAttribute("aria-rowcount")).toBe("4");
 
-    expect(screen.queryByRole("group", { name: "Common filters" }), "out of the way").toBeNull();
+    const filters = { name: "Common filters" };
+    await waitFor(() => expect(screen.queryByRole("group", filters), "out of the way").toBeNull());
     await user.clear(box);
-    const chips = within(screen.getByRole("group", { name: "Common filters" }));
+    const chips = within(await screen.findByRole("group", filters));
     const never = chips.getByRole("button", { name: "Never expires" });
     await user.click(never);
     expect(box.value).toBe("is:never");
-    expect(never.getAttribute("aria-pressed")).toBe("true");
+    await waitFor(() => expect(never.getAttribute("aria-pressed")).toBe("true"));
     expect(document.activeElement, "the field keeps the focus").toBe(box);
     await user.click(never);
     expect(box.value).toBe("");
     await user.type(box, "stauts:active");
-    screen.getByText(/Did you mean status:/);
+    await screen.findByText(/Did you mean status:/);
     expect((await axe.run(document.body)).violations).toEqual([]);
   });
 });
