@@ -1,7 +1,8 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
 import userEvent from "@testing-library/user-event";
 import axe from "axe-core";
-import { beforeEach, describe, expect, it } from "vitest";
+import { flushSync } from "svelte";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import AppWindow from "../src/App.svelte";
 // Read beforehand: the window reads it once its first screen is painted.
 import "../src/later";
@@ -168,6 +169,32 @@ describe("a key that the search hides", () => {
     expect([keys?.search, keys?.view]).toEqual(["", "all"]);
     await waitFor(() => expect(document.activeElement).toBe(row("ci-prod")));
     expect(details().queryByRole("button", { name: "Show in list" })).toBeNull();
+  });
+});
+
+describe("a key that the search hides while one types", () => {
+  beforeEach(() => open());
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("is told of when the last letter has rested, not the one that hid it", async () => {
+    const { keys } = app;
+    const words = "Not in the list as it is filtered now.";
+    const details = within(screen.getByRole("region", { name: "Key details" }));
+    await details.findByRole("heading", { name: "ci-prod" });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    if (!keys) throw new Error("no keys");
+    for (const typed of ["l", "lo", "loa", "load"]) {
+      keys.search = typed;
+      flushSync();
+      vi.advanceTimersByTime(200);
+      flushSync();
+      expect(details.queryByText(words), typed).toBeNull();
+    }
+    vi.advanceTimersByTime(101);
+    flushSync();
+    details.getByText(words);
   });
 });
 
