@@ -87,6 +87,26 @@ async fn the_search_understands_its_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_search_hides_is_led_back_to() {
+    let scene = Scene::admin().await;
+    let page = &scene.page;
+    let details = scene.look_at("ci-prod").await;
+    scene.search("owner:sam").await;
+    details.role("heading", "ci-prod").wait().await;
+    details.words("Not in the list as it is filtered now.").wait().await;
+    details.role("button", "Show in list").click().await;
+    page.role("searchbox", "Search keys").wait_value("").await;
+    wait_listed(&scene, "all again", scene.sim().keys().len()).await;
+    let focus = "return document.activeElement.querySelector('[role=rowheader]')?.textContent";
+    eventually("its row has the focus", async || {
+        let name = page.evaluate(focus).await;
+        name.as_str().is_some_and(|name| name.trim().starts_with("ci-prod")).then_some(())
+    })
+    .await;
+    details.words("Not in the list as it is filtered now.").wait_gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_view_counts_and_shows_its_keys() {
     let scene = Scene::admin().await;
     scene.create_stored("kept-here").await;

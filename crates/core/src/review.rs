@@ -303,7 +303,7 @@ pub(crate) fn plan_spread(
         .map_err(|_| crate::ports::internal("This is not a day. Nothing was changed."))?;
     let list = live.known(ports);
     let keys = list.as_ref().map(|list| &*list.keys).unwrap_or_default();
-    let may: Vec<(&ApiKey, Movable)> = live.look(ports, |lens| {
+    let among: Vec<(&ApiKey, Movable)> = live.look(ports, |lens| {
         let movable = |key| match view_of(key, lens) {
             view if !view.may.update => Movable::NotByCaller,
             view if view.pair.is_some() => Movable::Rolling,
@@ -314,7 +314,7 @@ pub(crate) fn plan_spread(
     let settings = ports.settings();
     let longest = joined(&ports.policy.state().policy, &settings).longest_life_days;
     let zone = ports.clock.time_zone();
-    Ok(timeline::spread(&may, date, live.server_now(ports), &zone, longest))
+    Ok(timeline::spread(&among, date, live.server_now(ports), &zone, longest))
 }
 
 /// Asks the audit log who made these changes, and writes it down. A log that may not be read, or

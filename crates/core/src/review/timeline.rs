@@ -187,7 +187,7 @@ pub fn spread(
     let mut on_day: Vec<(&ApiKey, Zoned, Movable)> = keys
         .iter()
         .filter(|(key, _)| key.active && key.deleted.is_none())
-        .filter_map(|(key, may)| Some((*key, ends(key)?, *may)))
+        .filter_map(|(key, movable)| Some((*key, ends(key)?, *movable)))
         .filter(|(_, at, _)| at.date() == date && at.timestamp() > now)
         .collect();
     on_day.sort_by(|a, b| {
@@ -220,9 +220,9 @@ pub fn spread(
     let mut moved = 0_i64;
     let mut moves: Vec<MoveView> = on_day
         .into_iter()
-        .map(|(key, at, may)| {
-            let may = may == Movable::Yes;
-            let target = if may && movable > 1 {
+        .map(|(key, at, whether)| {
+            let fixed = whether != Movable::Yes;
+            let target = if !fixed && movable > 1 {
                 let step = i32::try_from(moved * steps / (movable as i64 - 1)).unwrap_or(0);
                 moved += 1;
                 first + step
@@ -246,7 +246,7 @@ pub fn spread(
                 to_words: local_text(end.timestamp(), zone),
                 date: end.date().to_string(),
                 time: end.strftime("%H:%M").to_string(),
-                fixed: !may,
+                fixed,
             }
         })
         .collect();
