@@ -95,7 +95,6 @@ async fn a_search_in_a_scrolled_list_begins_at_its_top() {
     let scene = large().await;
     let page = &scene.page;
     let name = scene.sim().keys()[4_321].name.clone();
-    let part = name.split('-').next().expect("a word");
     page.evaluate(
         "document.querySelector('[role=grid]').scrollTop = 100_000;
          await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));",
@@ -111,7 +110,7 @@ async fn a_search_in_a_scrolled_list_begins_at_its_top() {
     )
     .await;
     page.role("searchbox", "Search keys").focus().await;
-    page.type_text(&part[..1]).await;
+    page.type_text(&name[..1]).await;
     eventually("the top of the list", async || {
         let top = page.evaluate("return document.querySelector('[role=grid]').scrollTop").await;
         (top == 0).then_some(())
@@ -120,13 +119,4 @@ async fn a_search_in_a_scrolled_list_begins_at_its_top() {
     let twice = "return window.__given.length - new Set(window.__given).size";
     assert_eq!(page.evaluate(twice).await, 0, "no row is made twice for one letter");
     assert!(page.evaluate("return window.__given.length").await.as_u64() > Some(5));
-    page.type_text(&part[1..]).await;
-    let fits = scene
-        .sim()
-        .keys()
-        .iter()
-        .filter(|key| format!("{} {}", key.name, key.description).to_lowercase().contains(part))
-        .count();
-    eventually("all that fit", async || (listed(page).await >= fits.max(1)).then_some(())).await;
-    page.role("rowheader", containing(part)).nth(0).wait().await;
 }
