@@ -346,6 +346,11 @@ impl PaletteClient {
         *self.inner.held() = held;
     }
 
+    /// Whether it is this client, or a clone of it.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Forgets the credential.
     pub fn sign_out(&self) {
         *self.inner.held() = Held::Nothing;

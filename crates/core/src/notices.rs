@@ -605,7 +605,7 @@ mod tests {
         teller.shown(&told[0], true);
         let live = keys.connections().get("c1").unwrap();
         let fail = |times: u32| {
-            live.change_record(|record| {
+            let failed = live.remember(keys.ports(), |record| {
                 record.signing_key_uid = Some(key("k1", "jane").uid.as_str().to_owned());
                 record.sign_in.failed = Some(RenewalFailed {
                     at: 0,
@@ -613,6 +613,7 @@ mod tests {
                     problem: Failure::new(ErrorCode::Forbidden, "You may not\n do this."),
                 });
             });
+            failed.unwrap();
         };
         fail(2);
         assert!(teller.due(AT, true, false).is_empty(), "most trouble is over soon");
@@ -631,7 +632,7 @@ mod tests {
         for notice in &again {
             teller.shown(notice, true);
         }
-        live.change_record(|record| record.sign_in.failed = None);
+        live.remember(keys.ports(), |record| record.sign_in.failed = None).unwrap();
         clock.forward(words::DAY);
         let told = teller.due(AT, true, false);
         assert!(told.iter().all(|notice| !notice.title.contains("renew")), "{told:?}");

@@ -185,7 +185,8 @@ impl Connections {
     pub(crate) fn put(&self, live: Arc<Live>) {
         let mut all = lock(&self.all);
         match all.iter().position(|known| known.id() == live.id()) {
-            Some(place) => all[place] = live,
+            Some(place) if Arc::ptr_eq(&all[place], &live) => {}
+            Some(place) => std::mem::replace(&mut all[place], live).is_gone(),
             None => all.push(live),
         }
         all.sort_by_key(|live| live.record().position);

@@ -18,7 +18,7 @@ use crate::{
     ports::{Deed, Ports},
     store::ConnectionRecord,
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// A key is at least so long; shorter ones are a slip of the hand (fact sheet §3.3 \[INF\]).
 const SHORTEST_KEY: usize = 16;
@@ -131,12 +131,19 @@ pub(crate) async fn connect(
         proxy: request.proxy.clone(),
     };
     let client = ports.client(settings)?;
+    let steps: HashMap<String, u64> =
+        connections.all().iter().map(|live| (live.id(), live.step())).collect();
     let entered = enter(ports, client, &request.sign_in).await?;
 
     let _turn = connections.changing.lock().await;
     let same = connections.all().into_iter().find(|live| is_same(ports, live, &origin, &entered));
     let identity = entered.identity().clone();
     let before = same.as_ref().map(|live| live.record());
+    let known = same.map(|live| {
+        // One that was made just now has only lists that are newer.
+        let since = steps.get(&live.id()).copied().unwrap_or_default();
+        (live, since)
+    });
     let mut record = ConnectionRecord {
         id: before
             .as_ref()
@@ -166,7 +173,7 @@ pub(crate) async fn connect(
     if let Some(name) = name {
         record.name = name;
     }
-    let live = keep(ports, connections, record, before.as_ref(), entered, Act::Connect).await?;
+    let live = keep(ports, connections, record, known, entered, Act::Connect).await?;
     connections.activate(ports, &live)?;
     ports.tell(Change::Connections);
     Ok(ConnectView { connection: live.view(), keychain: ports.keychain.view().await })
@@ -190,23 +197,27 @@ fn is_same(ports: &Ports, live: &Live, origin: &Origin, entered: &Entered) -> bo
     }
 }
 
+/// A connection that is there, to be signed in to again, and the step at which its list was asked for.
+pub(crate) type Known = (Arc<Live>, u64);
+
 /// Keeps a credential that works: secret first, record second, and the secret is taken back when
-/// the record cannot be written.
+/// the record cannot be written. A connection that is `known` stays the same one for whatever is
+/// under way on it. Whoever calls this holds [`Connections::changing`].
 pub(crate) async fn keep(
     ports: &Arc<Ports>,
     connections: &Connections,
     record: ConnectionRecord,
-    before: Option<&ConnectionRecord>,
+    known: Option<Known>,
     entered: Entered,
     act: Act,
 ) -> Result<Arc<Live>, Failure> {
     let listed_keys = entered.listed.keys.is_some();
     let Entered { client, listed, key, .. } = entered;
-    let live = Arc::new(Live::signed_in_with(record.clone(), client, listed));
-    let who = format!("Signed in as {}", live.identity().map(|me| me.name).unwrap_or_default());
+    let was_stored = known.as_ref().is_some_and(|(live, _)| is_stored(&live.record()));
+    let (live, since) = known.unwrap_or_else(|| (Arc::new(Live::remembered(record.clone())), 0));
+    let who = format!("Signed in as {}", listed.identity.name);
     let asked = ports.ask(&live, &Deed::of_connection(act, &who))?;
     let entry = EntryName::credential(&*record.id);
-    let was_stored = before.is_some_and(is_stored);
     let kept = async {
         match (key, is_stored(&record)) {
             (Some(key), true) => {
@@ -220,25 +231,31 @@ pub(crate) async fn keep(
             }
             _ => {}
         }
-        let written = ports.store.put_connection(&record).map_err(|error| error.failure());
+        let written = live.remember(ports, |known| {
+            let notes = std::mem::take(&mut known.sign_in);
+            *known = record;
+            // Which key signs in is found out anew from the list, or asked for again.
+            known.sign_in.keeps_password = notes.keeps_password;
+            known.sign_in.making = notes.making;
+        });
         if written.is_err() && !was_stored {
             let _ = ports.keychain.remove(entry).await;
         }
         written
     };
     if let Err(failure) = kept.await {
-        live.sign_out();
+        client.sign_out();
         asked.failed(&failure);
         return Err(failure);
     }
     asked.done(&who);
+    live.signs_in(ports, client, since, listed);
     connections.put(Arc::clone(&live));
-    ports.outbox.credential_changed(ports, &record.id);
+    ports.outbox.credential_changed(ports, &live.id());
     if listed_keys {
         // Nothing is written down yet that this list could gainsay.
         signing::learn(ports, &live, false);
         live.write(ports);
-        live.tell_changed(ports);
     }
     Ok(live)
 }

@@ -1,8 +1,8 @@
 //! The demo tenant: the simulator inside the app, through the same door as a real host.
 
 use super::{
-    Colour, ConnectView, ConnectionState, ProxyChoice, SignIn, SignInMethod, connect::enter,
-    live::Live, remove::remove_secrets,
+    Colour, ConnectView, ProxyChoice, SignIn, SignInMethod, connect::enter, live::Live,
+    remove::remove_secrets,
 };
 use crate::{
     Failure, Secret,
@@ -55,12 +55,11 @@ pub(crate) async fn open(
         organization: Some(entered.identity().organization.clone()),
         ..record
     };
-    let live = Arc::new(Live::signed_in_with(record, entered.client, entered.listed));
-    live.stands(ports, ConnectionState::SignedIn, None);
+    let live = Arc::new(Live::remembered(record));
+    live.signs_in(ports, entered.client, 0, entered.listed);
     connections.put(Arc::clone(&live));
     connections.activate(ports, &live)?;
     ports.tell(Change::Connections);
-    live.tell_changed(ports);
     Ok(ConnectView { connection: live.view(), keychain: ports.keychain.view().await })
 }
 

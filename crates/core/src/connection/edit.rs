@@ -90,25 +90,22 @@ pub(crate) async fn edit(
     let said = new_way.is_some().then(|| words(&before, &record));
     let deed = said.as_deref().map(|said| Deed::of_connection(Act::EditConnection, said));
     let asked = deed.as_ref().map(|deed| ports.ask(&live, deed)).transpose()?;
-    if !record.demo
-        && let Err(error) = ports.store.put_connection(&record)
-    {
-        let failure = error.failure();
-        if let Some(asked) = asked {
-            asked.failed(&failure);
-        }
-        return Err(failure.into());
-    }
-    live.change_record(|known| {
+    let written = live.remember(ports, |known| {
         known.name.clone_from(&record.name);
         known.colour = record.colour;
         known.ca_certificate.clone_from(&record.ca_certificate);
         known.proxy.clone_from(&record.proxy);
     });
+    if let Err(failure) = written {
+        if let Some(asked) = asked {
+            asked.failed(&failure);
+        }
+        return Err(failure.into());
+    }
     if let Some(NewWay { client, answer }) = new_way {
         // Signed in to anew meanwhile: the newer credential is the one that counts.
         client.sign_in_as(&live.client(ports)?);
-        live.goes_by(client.clone());
+        live.go_by(client.clone());
         if let Some(asked) = asked {
             asked.done(said.as_deref().unwrap_or_default());
         }

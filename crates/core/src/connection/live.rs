@@ -18,7 +18,7 @@ use crate::{
     palette_keys::Change,
     ports::{Ports, internal},
     review::{self, changes::KeyChangeView},
-    store::{CachedList, ConnectionRecord},
+    store::{CachedList, ConnectionRecord, Store, StoreError},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -54,6 +54,9 @@ pub(crate) struct Live {
     /// One first sign-in at a time; others join it.
     pub(crate) entering: Once<()>,
     write_pending: AtomicBool,
+    /// Held while something is remembered of it: one at a time, so that none writes back what
+    /// another has just changed. True: it was removed, and nothing is remembered of it any more.
+    removed: Mutex<bool>,
     /// What the window has of the list.
     pub(crate) given: Mutex<Given>,
 }
@@ -154,33 +157,10 @@ impl Live {
             SignInMethod::ApiKey if !record.in_memory_only => ConnectionState::Offline,
             _ => ConnectionState::NeedsSignIn,
         };
-        Self::of(record, None, state)
-    }
-
-    /// A connection that just signed in.
-    pub(crate) fn signed_in_with(
-        record: ConnectionRecord,
-        client: PaletteClient,
-        listed: Listed,
-    ) -> Self {
-        let live = Self::of(record, Some(client), ConnectionState::SignedIn);
-        live.with(|inner| {
-            // A list that could not be read just now is still on disk.
-            inner.disk_read = listed.keys.is_some();
-            inner.about_at = Some(listed.as_of);
-            inner.identity = Some(listed.identity.clone());
-            inner.offset_ms = listed.clock_offset_ms;
-            inner.list_problem = listed.problem.clone();
-            inner.list = listed.into_list().map(Arc::new);
-        });
-        live
-    }
-
-    fn of(record: ConnectionRecord, client: Option<PaletteClient>, state: ConnectionState) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 record,
-                client,
+                client: None,
                 state,
                 problem: None,
                 identity: None,
@@ -202,6 +182,7 @@ impl Live {
             refreshing: Once::new(0),
             entering: Once::new(0),
             write_pending: AtomicBool::new(false),
+            removed: Mutex::new(false),
             given: Mutex::default(),
         }
     }
@@ -218,8 +199,52 @@ impl Live {
         self.with(|inner| inner.record.clone())
     }
 
-    pub(crate) fn change_record(&self, change: impl FnOnce(&mut ConnectionRecord)) {
-        self.with(|inner| change(&mut inner.record));
+    /// Changes the record of the connection. `put` writes it down first, so that what is shown is
+    /// what is kept.
+    pub(crate) fn rewrite(
+        &self,
+        ports: &Ports,
+        change: impl FnOnce(&mut ConnectionRecord),
+        put: impl FnOnce(&Store, &ConnectionRecord) -> Result<(), StoreError>,
+    ) -> Result<(), Failure> {
+        let removed = lock(&self.removed);
+        let mut record = self.record();
+        if *removed {
+            return Err(Failure::new(
+                ErrorCode::ConnectionUnknown,
+                format!("The connection \u{201c}{}\u{201d} is not there any more.", record.name),
+            ));
+        }
+        change(&mut record);
+        put(&ports.store, &record).map_err(|error| error.failure())?;
+        self.with(|inner| inner.record = record);
+        Ok(())
+    }
+
+    /// As [`Live::rewrite`], where nothing else is written with it.
+    pub(crate) fn remember(
+        &self,
+        ports: &Ports,
+        change: impl FnOnce(&mut ConnectionRecord),
+    ) -> Result<(), Failure> {
+        self.rewrite(ports, change, |store, record| match record.demo {
+            true => Ok(()),
+            false => store.put_connection(record),
+        })
+    }
+
+    /// Another is in its place: nothing is remembered of this one any more.
+    pub(crate) fn is_gone(&self) {
+        *lock(&self.removed) = true;
+    }
+
+    /// Forgets what is remembered of it, for good: what comes later, of a list that was on its way,
+    /// is not written down.
+    pub(crate) fn forget<E>(&self, forget: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let mut removed = lock(&self.removed);
+        forget()?;
+        *removed = true;
+        Ok(())
     }
 
     /// The connection as the window sees it.
@@ -339,8 +364,31 @@ impl Live {
     }
 
     /// The way to its host is another one from now on. What is under way ends on the old one.
-    pub(crate) fn goes_by(&self, client: PaletteClient) {
+    pub(crate) fn go_by(&self, client: PaletteClient) {
         self.with(|inner| inner.client = Some(client));
+    }
+
+    /// Whether this client is the one that it goes by now.
+    fn goes_by(&self, client: &PaletteClient) -> bool {
+        self.with(|inner| inner.client.as_ref().is_some_and(|known| known.is(client)))
+    }
+
+    /// Somebody signed in to it. What is under way goes on with the client of before, and what it
+    /// changes is known here; the `listed` was asked for at the step `since`.
+    pub(crate) fn signs_in(
+        self: &Arc<Self>,
+        ports: &Arc<Ports>,
+        client: PaletteClient,
+        since: u64,
+        listed: Listed,
+    ) {
+        self.go_by(client);
+        self.with(|inner| {
+            inner.state = ConnectionState::SignedIn;
+            inner.problem = None;
+            inner.identity = Some(listed.identity.clone());
+        });
+        self.replace(ports, since, listed);
     }
 
     /// The client with its credential: the keychain is read when it is first needed, and again
@@ -402,6 +450,9 @@ impl Live {
         client: &PaletteClient,
         answer: &Result<T, ApiError>,
     ) {
+        if !self.goes_by(client) {
+            return;
+        }
         match answer {
             Ok(_) => {
                 self.with(|inner| inner.offset_ms = client.clock_offset_ms());
@@ -410,13 +461,14 @@ impl Live {
             Err(error) if error.is_offline() => {
                 self.stands(ports, ConnectionState::Offline, Some(error.failure()));
             }
-            Err(error) => self.heard_refusal(ports, error),
+            Err(error) => self.heard_refusal(ports, client, error),
         }
     }
 
-    /// Learns from a failed act only whether the credential still counts.
-    pub(crate) fn heard_refusal(&self, ports: &Ports, error: &ApiError) {
-        if error.needs_sign_in() {
+    /// Learns from a failed act only whether the credential still counts. What the client of before
+    /// hears says nothing of the one that took its place.
+    pub(crate) fn heard_refusal(&self, ports: &Ports, client: &PaletteClient, error: &ApiError) {
+        if error.needs_sign_in() && self.goes_by(client) {
             self.stands(ports, ConnectionState::NeedsSignIn, Some(error.failure()));
         }
     }
@@ -518,9 +570,11 @@ impl Live {
             let before = inner.list.replace(Arc::new(list));
             Some((before?, inner.list.clone()?, ours))
         });
-        let changed = lists.map(|(before, now, ours)| {
+        let removed = lock(&self.removed);
+        let changed = lists.filter(|_| !*removed).map(|(before, now, ours)| {
             review::changed(ports, &self.id(), &before, &now, &ours, at)
         });
+        drop(removed);
         self.write_soon(ports);
         self.tell_changed_since(ports, &shown);
         changed.unwrap_or_default()
@@ -556,9 +610,11 @@ impl Live {
         );
     }
 
-    /// The last refresh failed.
-    pub(crate) fn refresh_failed(&self, failure: Failure) {
-        self.with(|inner| inner.list_problem = Some(failure));
+    /// The last refresh failed. One of before somebody signed in to it again says nothing any more.
+    pub(crate) fn refresh_failed(&self, client: Option<&PaletteClient>, failure: &Failure) {
+        if client.is_none_or(|client| self.goes_by(client)) {
+            self.with(|inner| inner.list_problem = Some(failure.clone()));
+        }
     }
 
     /// A key was read back after a change, or is gone.
@@ -600,7 +656,8 @@ impl Live {
     pub(crate) fn write(&self, ports: &Ports) {
         let (record, list) = self.with(|inner| (inner.record.clone(), inner.list.clone()));
         let Some(list) = list else { return };
-        if ports.store.put_list(&record.id, &list).is_err() {
+        let removed = lock(&self.removed);
+        if !*removed && ports.store.put_list(&record.id, &list).is_err() {
             tracing::warn!("the list of a connection could not be remembered");
         }
     }
@@ -797,7 +854,8 @@ mod tests {
         assert_eq!(told(only).as_deref(), Some("k1"));
         assert_eq!(told(vec![key("k1", "jane"), key("k2", "jane")]), None);
         assert_eq!(told(vec![key("k4", "sam")]), None);
-        live.change_record(|record| record.method = SignInMethod::Password);
+        live.rewrite(&ports, |record| record.method = SignInMethod::Password, |_, _| Ok(()))
+            .unwrap();
         assert_eq!(told(vec![key("k1", "jane")]), None, "a session is no key");
     }
 }

@@ -124,7 +124,7 @@ pub(crate) async fn make(
     };
     for number in 1..=NAMES {
         request.name = name_of(computer, number);
-        signing::remember(ports, live, |record| {
+        live.remember(ports, |record| {
             record.sign_in.making = Some(request.name.clone());
         })?;
         match create::create(ports, live, &request, Wording::Ours).await.map_err(Failure::from) {
@@ -172,7 +172,7 @@ async fn made(
 }
 
 fn forget_making(ports: &Ports, live: &Live) {
-    if signing::remember(ports, live, |record| record.sign_in.making = None).is_err() {
+    if live.remember(ports, |record| record.sign_in.making = None).is_err() {
         tracing::warn!("that no key is made for the sign-in could not be written down");
     }
 }
@@ -235,8 +235,11 @@ async fn swap(
 
     let connections = ports.outbox.connections();
     let _turn = connections.changing.lock().await;
-    // Signed in to again meanwhile: then that is the connection.
-    let live = connections.find(&live.id()).unwrap_or_else(|| Arc::clone(live));
+    // Signed in to with a key meanwhile: then that one stays.
+    let live = connections.get(&live.id())?;
+    if live.record().method != SignInMethod::Password {
+        return Ok(live.view());
+    }
     let name = live.known_key(ports, uid).map(|key| key.name).unwrap_or_default();
     let owner_name = live.identity().map(|me| me.name).unwrap_or_default();
     let deed = Deed {
@@ -247,7 +250,7 @@ async fn swap(
         detail: "Sign in with this key instead of the password",
     };
     let asked = ports.ask(&live, &deed)?;
-    let written = signing::remember(ports, &live, |record| {
+    let written = live.remember(ports, |record| {
         record.method = SignInMethod::ApiKey;
         record.in_memory_only = false;
         record.credential_key = Some(uid.clone());
@@ -259,7 +262,8 @@ async fn swap(
         return Err(failure.into());
     }
     // The session's token is let go here; the password itself was never kept.
-    live.client(ports)?.sign_in(Credential::ApiKey(value));
+    let client = live.client(ports)?;
+    client.sign_in(Credential::ApiKey(value));
     asked.done("Signs in with this key from now on; it was tried on the server");
     live.heard(ports, &client, &Ok(()));
     ports.outbox.credential_changed(ports, &live.id());

@@ -107,7 +107,8 @@ pub(crate) async fn remove(
     let asked = ports.ask(live, &deed)?;
     let removed = async {
         let left = remove_secrets(ports, live).await?;
-        ports.store.remove_connection(&record.id).map_err(|error| error.failure())?;
+        live.forget(|| ports.store.remove_connection(&record.id).map(drop))
+            .map_err(|error| error.failure())?;
         Ok(left)
     };
     let left: Result<bool, Failure> = removed.await;

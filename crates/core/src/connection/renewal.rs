@@ -147,14 +147,14 @@ pub(crate) async fn renew_if_due(ports: &Arc<Ports>, live: &Arc<Live>) {
     remember_past(ports, live);
     let replaced = live.record().signing_key_uid.as_deref() != Some(key.uid.as_str());
     // What replaced a key of a person's was made by us.
-    if replaced && signing::remember(ports, live, |record| record.sign_in.own = true).is_err() {
+    if replaced && live.remember(ports, |record| record.sign_in.own = true).is_err() {
         tracing::warn!("that the sign-in key is our own could not be written down");
     }
     failure_is(ports, live, failed);
 }
 
 fn failure_is(ports: &Ports, live: &Live, failed: Option<RenewalFailed>) {
-    if signing::remember(ports, live, |record| record.sign_in.failed = failed).is_err() {
+    if live.remember(ports, |record| record.sign_in.failed = failed).is_err() {
         tracing::warn!("how a renewal of the sign-in key ended could not be written down");
     }
     ports.tell(Change::Connections);
@@ -193,7 +193,7 @@ fn remember_past(ports: &Ports, live: &Live) {
     if new.is_empty() {
         return;
     }
-    if signing::remember(ports, live, |record| record.sign_in.past.extend(new)).is_err() {
+    if live.remember(ports, |record| record.sign_in.past.extend(new)).is_err() {
         tracing::warn!("which key signed in before could not be written down");
     }
 }
@@ -218,7 +218,7 @@ fn tidy(ports: &Arc<Ports>, live: &Arc<Live>) {
         let op_id = format!("{BY_ITSELF}{}", uuid::Uuid::new_v4());
         ports.outbox.add(ports, live, OutboxAction::Delete, &op_id, std::slice::from_ref(uid));
     }
-    if signing::remember(ports, live, |record| record.sign_in.past = kept).is_err() {
+    if live.remember(ports, |record| record.sign_in.past = kept).is_err() {
         tracing::warn!("that old sign-in keys were deleted could not be written down");
     }
 }
@@ -235,6 +235,12 @@ async fn fall_back(ports: &Arc<Ports>, live: &Arc<Live>) {
         if who.user_uid != me.user_uid || who.tenant_uid != me.tenant_uid {
             continue;
         }
+        let connections = ports.outbox.connections();
+        let turn = connections.changing.lock().await;
+        if live.view().state != ConnectionState::NeedsSignIn {
+            // Signed in to again meanwhile.
+            return;
+        }
         let deed = Deed {
             act: Act::SignIn,
             key_uid: uid.as_str(),
@@ -243,7 +249,7 @@ async fn fall_back(ports: &Arc<Ports>, live: &Arc<Live>) {
             detail: "Sign in with the key before: the server does not know the new one",
         };
         let Ok(asked) = ports.ask(live, &deed) else { return };
-        let back = signing::remember(ports, live, |record| {
+        let back = live.remember(ports, |record| {
             record.credential_key = Some(uid.clone());
             record.signing_key_uid = Some(uid.as_str().to_owned());
             record.sign_in.past.retain(|past| past != uid);
@@ -258,6 +264,7 @@ async fn fall_back(ports: &Arc<Ports>, live: &Arc<Live>) {
                 // Another key signs in, and the list is the one from before the server's refusal.
                 ports.tell(Change::Connections);
                 live.tell_changed(ports);
+                drop(turn);
                 if list::refresh(ports, live).await.is_err() {
                     tracing::debug!("the list could not be read with the key before");
                 }

@@ -12,6 +12,7 @@ use crate::{
     keys::activity::Act,
     palette_keys::{Change, Connections},
     ports::Ports,
+    store::ConnectionRecord,
 };
 use std::sync::Arc;
 
@@ -68,6 +69,7 @@ pub(crate) async fn sign_in(
         proxy: record.proxy.clone(),
     };
     let client = ports.client(settings)?;
+    let since = live.step();
     let entered = enter(ports, client, &request.sign_in).await?;
     if let Some(ours) = somebody_else(ports, live, &entered) {
         entered.client.sign_out();
@@ -77,19 +79,19 @@ pub(crate) async fn sign_in(
             connection: record.name,
         });
     }
-    let mut fresh = record.clone();
-    fresh.method = entered.method;
-    fresh.email = entered.email();
-    // Which key signs in is found out anew from the list, or asked for again.
-    fresh.signing_key_uid = None;
-    fresh.credential_key = None;
-    fresh.sign_in = SignInNotes {
-        keeps_password: record.sign_in.keeps_password,
-        making: record.sign_in.making.clone(),
-        ..SignInNotes::default()
-    };
     let _turn = connections.changing.lock().await;
-    let kept = keep(ports, connections, fresh, Some(&record), entered, Act::SignIn).await?;
+    // It may have been removed meanwhile, or edited.
+    let live = connections.get(&record.id)?;
+    let fresh = ConnectionRecord {
+        method: entered.method,
+        email: entered.email(),
+        signing_key_uid: None,
+        credential_key: None,
+        sign_in: SignInNotes::default(),
+        ..live.record()
+    };
+    let known = Some((live, since));
+    let kept = keep(ports, connections, fresh, known, entered, Act::SignIn).await?;
     ports.tell(Change::Connections);
     Ok(ConnectView { connection: kept.view(), keychain: ports.keychain.view().await })
 }

@@ -143,7 +143,7 @@ pub(crate) fn change(
             return Err(SignInChangeError::CannotBeIt);
         }
     }
-    remember(ports, live, |record| match change {
+    live.remember(ports, |record| match change {
         SignInChange::Key { uid } => {
             if record.signing_key_uid.as_deref() != Some(uid) {
                 // What was agreed and what failed was about another key.
@@ -167,29 +167,6 @@ pub(crate) fn change(
     Ok(live.view())
 }
 
-/// Changes the record of a connection: on disk first, so that what is shown is what is kept.
-pub(crate) fn remember(
-    ports: &Ports,
-    live: &Live,
-    change: impl FnOnce(&mut ConnectionRecord),
-) -> Result<(), Failure> {
-    let mut record = live.record();
-    change(&mut record);
-    if !record.demo {
-        ports.store.put_connection(&record).map_err(|error| error.failure())?;
-    }
-    let (method, in_memory_only) = (record.method, record.in_memory_only);
-    let (uid, notes, entry) = (record.signing_key_uid, record.sign_in, record.credential_key);
-    live.change_record(|known| {
-        known.method = method;
-        known.in_memory_only = in_memory_only;
-        known.signing_key_uid = uid;
-        known.credential_key = entry;
-        known.sign_in = notes;
-    });
-    Ok(())
-}
-
 /// A list was just read: which key signs in is written down as soon as it can only be one, since
 /// later there may be more; and a key that was said to be it, but does not work any more although
 /// the sign-in does, is not it. One that a list lacks is gone only if the list is `complete`.
@@ -204,7 +181,7 @@ pub(crate) fn learn(ports: &Ports, live: &Live, complete: bool) {
         if record.sign_in.own || works || asked_for() {
             return;
         }
-        let wrong = remember(ports, live, |record| {
+        let wrong = live.remember(ports, |record| {
             record.signing_key_uid = None;
             record.sign_in = SignInNotes::default();
         });
@@ -216,7 +193,7 @@ pub(crate) fn learn(ports: &Ports, live: &Live, complete: bool) {
         return;
     }
     let Some(uid) = live.signing_uid(Some(&list), now) else { return };
-    if remember(ports, live, |record| record.signing_key_uid = Some(uid)).is_err() {
+    if live.remember(ports, |record| record.signing_key_uid = Some(uid)).is_err() {
         tracing::warn!("which key signs in could not be remembered");
     }
 }

@@ -128,7 +128,7 @@ pub(crate) async fn audits(
         }),
         Err(ApiError::Forbidden(_)) => Ok(AuditsView::NotAllowed { message: not_allowed(live) }),
         Err(error) => {
-            live.heard_refusal(ports, &error);
+            live.heard_refusal(ports, &client, &error);
             Err(error.failure().into())
         }
     }

@@ -327,7 +327,7 @@ pub(crate) async fn create(
             Ok(lost(ports, live, &intent, asked, error.failure()).await)
         }
         Err(error) => {
-            live.heard_refusal(ports, &error);
+            live.heard_refusal(ports, &client, &error);
             forget_intent(ports, &intent.op_id);
             asked.failed(&error.failure());
             Err(error.failure().into())

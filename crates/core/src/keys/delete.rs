@@ -179,7 +179,7 @@ async fn name_of(
                 Err(DeleteError::Gone)
             }
             Err(error) => {
-                live.heard_refusal(ports, &error);
+                live.heard_refusal(ports, &client, &error);
                 Err(error.failure().into())
             }
         }

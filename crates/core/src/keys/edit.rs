@@ -170,7 +170,7 @@ pub(crate) async fn read_for_change(
             Err(EditError::Gone)
         }
         Err(error) => {
-            live.heard_refusal(ports, &error);
+            live.heard_refusal(ports, client, &error);
             Err(EditError::NotTaken(error))
         }
     }
@@ -212,7 +212,7 @@ pub(crate) async fn apply_as(
     let changing = live.changing(&before.uid);
     let sent = match client.update_key(before, change).await {
         Err(error) if error.sent() != Sent::Unknown => {
-            live.heard_refusal(ports, &error);
+            live.heard_refusal(ports, client, &error);
             asked.failed(&error.failure());
             return Err(EditError::NotTaken(error));
         }

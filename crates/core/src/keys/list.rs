@@ -213,9 +213,10 @@ pub(crate) async fn read_first(
 pub(crate) async fn refresh(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure> {
     let (task_ports, task_live) = (Arc::clone(ports), Arc::clone(live));
     let refreshed = live.refreshing.run(&ports.tasks, "refresh", || async move {
+        let client = task_live.client(&task_ports);
         let refreshed = read_again(&task_ports, &task_live).await;
         if let Err(failure) = &refreshed {
-            task_live.refresh_failed(failure.clone());
+            task_live.refresh_failed(client.as_ref().ok(), failure);
         }
         roll::tend(&task_ports, &task_live);
         refreshed

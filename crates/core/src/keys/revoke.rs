@@ -181,7 +181,7 @@ pub(crate) async fn reactivate_as(
             return Err(StateError::Gone);
         }
         Err(error) => {
-            live.heard_refusal(ports, &error);
+            live.heard_refusal(ports, &client, &error);
             return Err(error.failure().into());
         }
     };
@@ -202,7 +202,7 @@ pub(crate) async fn reactivate_as(
     if let Err(error) = &sent
         && error.sent() != Sent::Unknown
     {
-        live.heard_refusal(ports, error);
+        live.heard_refusal(ports, &client, error);
         asked.failed(&error.failure());
         return Err(error.failure().into());
     }

@@ -211,7 +211,7 @@ impl Way {
                 None => {
                     let who = client.who_am_i().await;
                     who.map_err(|error| {
-                        live.heard_refusal(ports, &error);
+                        live.heard_refusal(ports, &client, &error);
                         Miss::of(&error)
                     })?
                     .tenant_uid
@@ -235,7 +235,7 @@ impl Way {
             Ok(()) if !urgent => Fate::Accepted,
             Ok(()) => self.read_back(ports, record, priority, None).await,
             Err(error) => {
-                self.live.heard_refusal(ports, &error);
+                self.live.heard_refusal(ports, &self.client, &error);
                 let miss = Miss::of(&error);
                 if miss.class.rule().read_again && error.sent() != crate::api::Sent::No {
                     self.read_back(ports, record, priority, Some(miss)).await
@@ -289,7 +289,7 @@ impl Way {
         error: &ApiError,
         missed: Option<Miss>,
     ) -> Fate {
-        self.live.heard_refusal(ports, error);
+        self.live.heard_refusal(ports, &self.client, error);
         Fate::NotYet(missed.unwrap_or_else(|| Miss {
             accepted: true,
             ..Miss::new(Class::of(error), not_read_back(record, error))
@@ -367,7 +367,7 @@ impl Way {
                 Some(me)
             }
             Err(error) => {
-                self.live.heard_refusal(ports, &error);
+                self.live.heard_refusal(ports, &self.client, &error);
                 None
             }
         }

@@ -21,6 +21,7 @@ mod held;
 mod hostile;
 mod keychain;
 mod list;
+mod meanwhile;
 mod raw;
 mod renewal;
 mod report;

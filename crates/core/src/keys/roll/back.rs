@@ -175,6 +175,9 @@ pub(super) async fn revoke_new(drive: &mut Drive<'_>) -> Result<Next, Failure> {
 /// The connection signs in with the old key again, once that is proved to work.
 pub(super) async fn swap_back(drive: &mut Drive<'_>) -> Result<(), Failure> {
     let (ports, live) = (drive.ports, drive.live);
+    if !drive.roll.signs_in(&live.record()) {
+        return signs_in_otherwise(drive);
+    }
     let before = drive.roll.credential_before.as_deref().and_then(KeyUid::new);
     let entry = match &before {
         Some(uid) => EntryName::key_value(live.id(), uid.clone()),
@@ -191,26 +194,31 @@ pub(super) async fn swap_back(drive: &mut Drive<'_>) -> Result<(), Failure> {
              goes on signing it in. Sign in again, then cancel the roll.",
         ));
     }
-    let mut record = live.record();
-    record.credential_key = before;
-    record.signing_key_uid.clone_from(&drive.roll.signing_before);
-    // It is what it was before the roll: a key of the app's own, or one that a person made.
-    record.sign_in.own = drive.roll.old_is_own;
-    record.sign_in.past.retain(|past| *past != drive.roll.old.uid);
+    let connections = ports.outbox.connections();
+    let _turn = connections.changing.lock().await;
+    if !drive.roll.signs_in(&live.record()) {
+        return signs_in_otherwise(drive);
+    }
     let mut roll = drive.roll.clone();
     roll.swapped = false;
     roll.step = RollStep::Cancelling;
     let deed = Deed::of_key(Act::RollSwap, &roll.old, "Sign in with the old key again");
     let asked = ports.ask(live, &deed)?;
-    if let Err(error) = ports.store.swap_credential(&record, &roll) {
-        asked.failed(&error.failure());
-        return Err(error.failure());
+    let written = live.rewrite(
+        ports,
+        |record| {
+            record.credential_key = before;
+            record.signing_key_uid.clone_from(&roll.signing_before);
+            // It is what it was before the roll: a key of the app's own, or one that a person made.
+            record.sign_in.own = roll.old_is_own;
+            record.sign_in.past.retain(|past| *past != roll.old.uid);
+        },
+        |store, record| store.swap_credential(record, &roll),
+    );
+    if let Err(failure) = written {
+        asked.failed(&failure);
+        return Err(failure);
     }
-    live.change_record(|known| {
-        known.credential_key.clone_from(&record.credential_key);
-        known.signing_key_uid.clone_from(&record.signing_key_uid);
-        known.sign_in.clone_from(&record.sign_in);
-    });
     client.sign_in(Credential::ApiKey(value));
     drive.roll = roll;
     asked.done("The connection signs in with the old key again");
@@ -218,4 +226,10 @@ pub(super) async fn swap_back(drive: &mut Drive<'_>) -> Result<(), Failure> {
     ports.outbox.credential_changed(ports, &live.id());
     ports.tell(Change::Connections);
     Ok(())
+}
+
+/// A person signed in with something else meanwhile: there is nothing to give back.
+fn signs_in_otherwise(drive: &mut Drive<'_>) -> Result<(), Failure> {
+    drive.roll.swapped = false;
+    drive.save()
 }

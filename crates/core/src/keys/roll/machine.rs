@@ -5,6 +5,7 @@ use crate::{
     ErrorCode, Failure,
     api::{Credential, KeyList, PaletteClient},
     connection::{
+        SignInMethod,
         live::Live,
         signing::{self, Doing},
     },
@@ -21,7 +22,7 @@ use crate::{
     once::lock,
     palette_keys::Change,
     ports::{Deed, Ports, internal},
-    store::{JournalId, JournalOutcome, RollRecord, RollStep, ToldRow},
+    store::{ConnectionRecord, JournalId, JournalOutcome, RollRecord, RollStep, ToldRow},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -144,6 +145,11 @@ impl RollRecord {
         same(end, self.target) || (self.other_target.is_some() && same(end, self.other_target))
     }
 
+    /// The connection signs in with the new key of this roll, which gave it that.
+    pub(super) fn signs_in(&self, connection: &ConnectionRecord) -> bool {
+        self.swapped && self.new_uid.is_some() && connection.credential_key == self.new_uid
+    }
+
     /// The server has this end: of the two that may be ours it is the one that counts. The other
     /// one may still arrive.
     pub(super) fn has_end(&mut self, end: Option<Timestamp>) {
@@ -204,7 +210,7 @@ impl Drive<'_> {
             ErrorCode::Unauthorized | ErrorCode::CredentialRejected | ErrorCode::NotSignedIn
         );
         let may = refused
-            && self.roll.swapped
+            && self.roll.signs_in(&self.live.record())
             && matches!(self.roll.step, RollStep::Ending | RollStep::Rolling);
         (may && back::swap_back(self).await.is_ok()).then_some(RollStep::Cancelling)
     }
@@ -482,11 +488,16 @@ impl Drive<'_> {
         let uid = self.new_uid()?;
         let value =
             ports.keychain.read(self.new_entry()?).await.map_err(|error| error.failure())?;
-        let client = live.client(ports)?;
+        let connections = ports.outbox.connections();
+        let _turn = connections.changing.lock().await;
         let before = live.record();
-        let mut record = before.clone();
-        record.credential_key = Some(uid.clone());
-        record.signing_key_uid = Some(uid.as_str().to_owned());
+        let other =
+            before.signing_key_uid.as_deref().filter(|uid| *uid != self.roll.old.uid.as_str());
+        if before.method != SignInMethod::ApiKey || other.is_some() {
+            // Signed in to again meanwhile, with something else: that stays.
+            return Ok(Next::Step(RollStep::Ending));
+        }
+        let client = live.client(ports)?;
         let mut roll = self.roll.clone();
         roll.credential_before = before.credential_key.clone().map(String::from);
         roll.signing_before = Some(roll.old.uid.as_str().to_owned());
@@ -500,14 +511,18 @@ impl Drive<'_> {
             detail: "Sign in with the new key",
         };
         let asked = ports.ask(live, &deed)?;
-        if let Err(error) = ports.store.swap_credential(&record, &roll) {
-            asked.failed(&error.failure());
-            return Err(error.failure());
+        let written = live.rewrite(
+            ports,
+            |record| {
+                record.credential_key = Some(uid.clone());
+                record.signing_key_uid = Some(uid.as_str().to_owned());
+            },
+            |store, record| store.swap_credential(record, &roll),
+        );
+        if let Err(failure) = written {
+            asked.failed(&failure);
+            return Err(failure);
         }
-        live.change_record(|known| {
-            known.credential_key.clone_from(&record.credential_key);
-            known.signing_key_uid.clone_from(&record.signing_key_uid);
-        });
         client.sign_in(Credential::ApiKey(value));
         self.roll = roll;
         asked.done("The connection signs in with the new key; the old one still works");
