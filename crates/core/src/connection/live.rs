@@ -36,6 +36,9 @@ const PATCHES: usize = 256;
 /// A changed list is written to disk after this time, so that a row of changes costs one write.
 const WRITE_AFTER: Duration = Duration::from_millis(300);
 
+/// A change that was asked for so long before a list had come may not be in it.
+const LIST_TAKES: SignedDuration = SignedDuration::from_secs(60);
+
 /// A connection in this run.
 pub(crate) struct Live {
     inner: Mutex<Inner>,
@@ -498,11 +501,18 @@ impl Live {
         }
         // Read without the lock: parsing thousands of keys takes a while.
         let from_disk = ports.store.list(&id).unwrap_or_default().map(Arc::new);
+        // What this app had under way when it ended is no change by others.
+        let under_way = from_disk.as_ref().map(|list| {
+            let from = list.as_of.checked_sub(LIST_TAKES).unwrap_or(Timestamp::MIN);
+            ports.store.changes_without_answer(&id, from).unwrap_or_default()
+        });
         self.with(|inner| {
             inner.disk_read = true;
             if inner.list.is_none()
                 && let Some(list) = from_disk
             {
+                let step = inner.step;
+                inner.unsettled.extend(under_way.into_iter().flatten().map(|uid| (step, uid)));
                 inner.offset_ms = list.clock_offset_ms;
                 inner.identity.get_or_insert_with(|| list.identity.clone());
                 inner.list = Some(list);

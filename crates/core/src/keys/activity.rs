@@ -68,6 +68,11 @@ impl Act {
     /// The acts on a key whose effect another act takes back.
     pub const REVERSIBLE: [Self; 4] = [Self::Edit, Self::Renew, Self::Revoke, Self::Reactivate];
 
+    /// The acts that change a key on the server in one call, and that have no record of their own
+    /// beside the journal.
+    pub(crate) const CHANGES: [Self; 5] =
+        [Self::Edit, Self::Renew, Self::Reactivate, Self::RollEnd, Self::RollCancel];
+
     /// Whether another act takes its effect back.
     pub fn is_reversible(self) -> bool {
         Self::REVERSIBLE.contains(&self)

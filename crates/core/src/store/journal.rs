@@ -2,7 +2,7 @@
 
 use super::{Store, StoreError, text};
 use crate::keys::{
-    ApiKey,
+    ApiKey, KeyUid,
     activity::{Act, ActState, ActivityRequest, ActivityView, Field, fields_changed},
 };
 use jiff::Timestamp;
@@ -204,6 +204,29 @@ impl Store {
         );
         let open = self.lock();
         views(&open, read_lines(&open, &sql, &[])?)
+    }
+
+    /// Keys of a connection that this app asked, at this time or later, to be changed in a way that a
+    /// list shows, and of which no answer is written down.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn changes_without_answer(
+        &self,
+        connection: &str,
+        from: Timestamp,
+    ) -> Result<Vec<KeyUid>, StoreError> {
+        let acts = Act::CHANGES.iter().map(word).collect::<Result<Vec<_>, _>>()?.join("', '");
+        let open = self.lock();
+        let mut lines = open.prepare(&format!(
+            "SELECT DISTINCT key_uid FROM journal
+             WHERE connection = ?1 AND asked_at >= ?2 AND state IN ('asked', 'unknown')
+                 AND act IN ('{acts}') AND key_uid IS NOT NULL"
+        ))?;
+        let uids = lines
+            .query_map(params![connection, from.as_millisecond()], |row| row.get::<_, String>(0))?
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(uids.iter().filter_map(|uid| KeyUid::new(uid)).collect())
     }
 
     /// One line with the key before and after; none when there is no such line.

@@ -386,6 +386,47 @@ async fn a_list_that_comes_while_this_app_changes_keys_does_not_take_it_for_anot
 }
 
 #[tokio::test]
+async fn what_was_under_way_when_the_app_ended_is_not_anothers_work() {
+    let mut desk = Desk::admin().await;
+    desk.list(true).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let uid = desk.sim.key_named("cost-dashboard").unwrap().uid;
+    let before = desk.sim.key(&uid).unwrap().expiry;
+    let put = Matcher::on("PUT", &format!("/v1/apiKeys/{uid}"));
+    desk.sim.set_fault(put, Fault::HangAfterHandling, None);
+    let renew = RenewRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        uid: uid.clone(),
+        expiry: ExpiryChoice::Days { days: 90 },
+    };
+    let keys = std::sync::Arc::clone(&desk.keys);
+    let renewing = tokio::spawn(async move { keys.renew_key(renew).await });
+    while desk.sim.key(&uid).unwrap().expiry == before {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // The server has done it, and nobody lives to hear so.
+    renewing.abort();
+    let _ = renewing.await;
+    desk.crash();
+    desk.sim.clear_faults();
+    desk.list(true).await;
+    assert_eq!(review(&desk).await.changes, [], "it was this app");
+    assert_eq!(desk.line(Act::Renew).state, ActState::Asked);
+
+    // Settled with that list: at the next start the line, which has no outcome, excuses nothing.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    desk.clock.wrong_by(jiff::SignedDuration::from_mins(5));
+    desk.list(true).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    desk.crash();
+    desk.sim.edit_key_directly(&uid, |key| key.expiry = None);
+    desk.list(true).await;
+    let changes = review(&desk).await.changes;
+    assert!(matches!(&*changes, [one] if one.kind == ChangeKind::MadeNeverEnding), "{changes:?}");
+}
+
+#[tokio::test]
 async fn a_scheduled_refresh_ends_with_the_names_of_those_who_changed_keys() {
     let desk = Desk::admin().await;
     desk.list(true).await;
