@@ -40,6 +40,7 @@ pub fn measure() -> Figure {
     )
     .unwrap_or_else(|_| Policy::default());
     let (severities, stored, zone) = (BTreeMap::new(), HashSet::new(), TimeZone::UTC);
+    let own_affair = HashSet::new();
     let input = Input {
         keys: &keys,
         people: Some(&people),
@@ -52,6 +53,7 @@ pub fn measure() -> Figure {
         severities: &severities,
         stored: &stored,
         rolls: &[],
+        own_affair: &own_affair,
     };
     let took: Samples = (0..ROUNDS)
         .map(|_| {

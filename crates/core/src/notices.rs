@@ -13,7 +13,10 @@ pub mod words;
 
 use crate::{
     ErrorCode, Failure, PaletteKeys,
-    connection::{Sees, renewal::own_affair},
+    connection::{
+        Sees,
+        renewal::{TRIES as RENEWAL_TRIES, own_affair},
+    },
     outbox::{OutboxEndView, OutboxView},
     ports::Ports,
     review::changes::{self, KeyChangeView},
@@ -57,9 +60,6 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// Longest words of a failure in a notice, in characters.
 const LONGEST_PROBLEM: usize = 240;
-/// So often in a row a renewal of the sign-in key has to fail before it is told: three tries take
-/// some 45 minutes, and most trouble is over then.
-const RENEWAL_TRIES: u32 = 3;
 /// With less than this left it is told again.
 const RENEWAL_LATE_AT: i64 = 3 * words::DAY;
 
@@ -200,7 +200,7 @@ impl Teller {
                 local_now: ports.now(),
                 lens,
                 revoking: &revoking,
-                own_affair: &own_affair(&record, &list.keys, lens, settings, RENEWAL_TRIES),
+                own_affair: &own_affair(&record, &list.keys, lens.rolls, lens.now, settings),
                 settings,
                 zone: &ports.clock.time_zone(),
             };

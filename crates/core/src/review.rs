@@ -12,7 +12,7 @@ pub mod timeline;
 use crate::{
     Failure,
     api::{AuditQuery, PaletteClient},
-    connection::live::Live,
+    connection::{live::Live, renewal::own_affair},
     keys::{ApiKey, view_of},
     ports::Ports,
     settings::Settings,
@@ -217,19 +217,22 @@ pub(crate) fn look<R>(
     let identity = live.identity();
     let stored = ports.store.stored_uids(&live.id()).unwrap_or_default();
     let rolls = ports.store.rolls(Some(&live.id())).unwrap_or_default();
-    let zone = ports.clock.time_zone();
+    let (zone, now) = (ports.clock.time_zone(), live.server_now(ports));
+    let keys = list.as_ref().map(|list| &*list.keys).unwrap_or_default();
+    let own_affair = own_affair(&live.record(), keys, &rolls, now, &settings);
     let input = Input {
-        keys: list.as_ref().map(|list| &*list.keys).unwrap_or_default(),
+        keys,
         people: list.as_ref().and_then(|list| list.people.as_deref()),
         identity: identity.as_ref(),
         quota: list.as_ref().and_then(|list| list.quota),
-        now: live.server_now(ports),
+        now,
         zone: &zone,
         lead_days: settings.lead_days,
         policy: &policy,
         severities: &settings.severities,
         stored: &stored,
         rolls: &rolls,
+        own_affair: &own_affair,
     };
     f(&input, list.as_deref())
 }

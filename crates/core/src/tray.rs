@@ -7,7 +7,7 @@
 
 use crate::{
     PaletteKeys,
-    connection::live::Live,
+    connection::{live::Live, renewal::own_affair},
     keys::{KeyUid, KeyView},
     outbox::{OutboxAction, OutboxItemView, OutboxState},
     shown::visible,
@@ -242,6 +242,8 @@ pub struct TrayKey {
     pub revoking: bool,
     /// The name of the key that takes its place: it is being rolled.
     pub replaced_by: Option<String>,
+    /// It signs this app in, which renews it in time: its end is nobody else's business.
+    pub own_affair: bool,
 }
 
 /// A confirmed revocation that can be undone.
@@ -426,8 +428,8 @@ impl<'a> Sheet<'a> {
         let soon = self.own.iter().filter(|key| {
             key.expires.is_some_and(|ends| ends.saturating_sub(self.server_ms) <= lead)
         });
-        // What is being revoked needs no renewal.
-        soon.filter(|key| !key.revoking).copied().collect()
+        // What is being revoked needs no renewal, and what renews itself nobody's.
+        soon.filter(|key| !key.revoking && !key.own_affair).copied().collect()
     }
 
     fn icon(&self) -> TrayIcon {
@@ -791,9 +793,12 @@ fn ending(ports: &crate::ports::Ports, live: &Live, outbox: &[OutboxItemView]) -
         let me = lens.identity.map(|me| &*me.user_uid).filter(|me| !me.is_empty());
         let lead = jiff::SignedDuration::from_hours(24 * i64::from(lens.lead_days));
         let soon = lens.now.checked_add(lead).unwrap_or(lens.now);
+        let own_affair =
+            own_affair(&live.record(), &list.keys, lens.rolls, lens.now, &ports.settings());
         list.keys
             .iter()
             .filter(|key| me == Some(&*key.owner_uid) && key.active && !waits(key))
+            .filter(|key| !own_affair.contains(&key.uid))
             // What is being rolled is meant to end.
             .filter(|key| lens.rolls.iter().all(|roll| roll.old.uid != key.uid))
             .filter(|key| key.expires.is_some_and(|ends| ends > lens.now && ends <= soon))
@@ -838,6 +843,9 @@ impl PaletteKeys {
             let copies: HashMap<String, u32> = ports.store.copies(&id).unwrap_or_default();
             if let Some(list) = live.known(ports) {
                 model.keys = live.look(ports, |lens| {
+                    let (record, settings) = (live.record(), ports.settings());
+                    let own_affair =
+                        own_affair(&record, &list.keys, lens.rolls, lens.now, &settings);
                     let me = lens.identity.map(|me| &*me.user_uid).filter(|me| !me.is_empty());
                     let ours = list.keys.iter().filter_map(|key| {
                         let uid = key.uid.as_str();
@@ -857,6 +865,7 @@ impl PaletteKeys {
                                 .iter()
                                 .find(|roll| roll.old.uid == key.uid)
                                 .map(|roll| roll.new_name.clone()),
+                            own_affair: own_affair.contains(&key.uid),
                         })
                     });
                     ours.collect()

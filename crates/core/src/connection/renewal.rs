@@ -16,7 +16,7 @@ use crate::{
     api::Credential,
     keychain::EntryName,
     keys::{
-        ApiKey, KeyRequest, KeyUid, Lens,
+        ApiKey, KeyRequest, KeyUid,
         activity::Act,
         created_of, list,
         roll::{self, Grace, RollAct, RollActRequest, RollPurpose, RollRequest},
@@ -36,17 +36,29 @@ const USUAL_LIFE: SignedDuration = SignedDuration::from_hours(24 * LIFE_DAYS as 
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(15);
 /// With 10 of 30 days left and an outage of 5 there are still more than a dozen tries.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
+/// So often in a row a renewal has to fail before it is told: three tries take some 45 minutes, and
+/// most trouble is over then.
+pub(crate) const TRIES: u32 = 3;
 /// After a value was lost: each such try leaves a revoked key behind, which counts.
 const LOST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Whether a key is to be renewed now: a third of its life is left, or less, but it still works.
 fn is_due(created: Option<Timestamp>, expires: Timestamp, now: Timestamp) -> bool {
+    expires > now && has_left(3, created, expires, now)
+}
+
+/// Whether a key should have been renewed by now: half of the time for it is over.
+fn is_late(created: Option<Timestamp>, expires: Timestamp, now: Timestamp) -> bool {
+    has_left(6, created, expires, now)
+}
+
+/// Whether one part in so many of its life is left, or less.
+fn has_left(parts: i32, created: Option<Timestamp>, expires: Timestamp, now: Timestamp) -> bool {
     let life = created
         .map(|created| expires.duration_since(created))
         .filter(|life| life.is_positive())
         .unwrap_or(USUAL_LIFE);
-    let left = expires.duration_since(now);
-    left.is_positive() && left <= life / 3
+    expires.duration_since(now) <= life / parts
 }
 
 /// Whether the pause after the last failure is over. A clock that was set back does not make it
@@ -73,25 +85,28 @@ fn renews_itself(record: &ConnectionRecord, settings: &Settings) -> bool {
 }
 
 /// Keys whose ends are this app's own affair: those that it made for its sign-in and that another
-/// took the place of, and the one that signs in, as long as it works and its renewal did not fail
-/// so often in a row. What a person made may be in use elsewhere, so its end is news also when
-/// another key signs in by now.
+/// took the place of, and the one that signs in, as long as it works, is in time for its renewal, and
+/// that did not fail so often in a row. What a person made may be in use elsewhere, so its end is
+/// news also when another key signs in by now.
 pub(crate) fn own_affair(
     record: &ConnectionRecord,
     keys: &[ApiKey],
-    lens: &Lens<'_>,
+    rolls: &[RollRecord],
+    now: Timestamp,
     settings: &Settings,
-    tries: u32,
 ) -> HashSet<KeyUid> {
     let past = record.sign_in.past.iter();
     let mut own: HashSet<KeyUid> = past
-        .chain(lens.rolls.iter().filter(|roll| is_past(roll)).map(|roll| &roll.old.uid))
+        .chain(rolls.iter().filter(|roll| is_past(roll)).map(|roll| &roll.old.uid))
         .cloned()
         .collect();
-    let is_well = record.sign_in.failed.as_ref().is_none_or(|failed| failed.times < tries);
+    let is_well = record.sign_in.failed.as_ref().is_none_or(|failed| failed.times < TRIES);
     if is_well && renews_itself(record, settings) {
         let signs_in = |key: &&ApiKey| record.signing_key_uid.as_deref() == Some(key.uid.as_str());
-        let key = keys.iter().find(signs_in).filter(|key| signing::works(key, lens.now));
+        let in_time = |key: &&ApiKey| {
+            key.expires.is_none_or(|expires| !is_late(created_of(key), expires, now))
+        };
+        let key = keys.iter().find(signs_in).filter(|key| signing::works(key, now)).filter(in_time);
         own.extend(key.map(|key| key.uid.clone()));
     }
     own
@@ -344,6 +359,15 @@ mod tests {
         ];
         for (created, expires, now, due) in table {
             assert_eq!(is_due(created, at(expires), at(now)), due, "{created:?} {expires} {now}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_late_with_half_of_the_time_for_its_renewal_gone() {
+        let table = [(480, false), (599, false), (600, true), (719, true), (900, true)];
+        for (now, late) in table {
+            assert_eq!(is_late(Some(at(0)), at(720), at(now)), late, "{now}");
+            assert_eq!(is_late(None, at(720), at(now)), late, "{now}, made nobody knows when");
         }
     }
 

@@ -8,7 +8,7 @@ use super::policy::Policy;
 use crate::{
     api::Person,
     connection::IdentityView,
-    keys::{ApiKey, Lens, OwnerState, Status, created_of, owner_state_of, status_of},
+    keys::{ApiKey, KeyUid, Lens, OwnerState, Status, created_of, owner_state_of, status_of},
     store::RollRecord,
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -351,6 +351,7 @@ pub struct World<'a> {
     /// Severities that a person chose in the window.
     pub severities: &'a BTreeMap<Rule, Severity>,
     lens: Lens<'a>,
+    own_affair: &'a HashSet<KeyUid>,
     keys_of: HashMap<&'a str, u32>,
     /// Of those, how many work.
     working_of: HashMap<&'a str, u32>,
@@ -404,6 +405,8 @@ pub struct Input<'a> {
     pub stored: &'a HashSet<String>,
     /// Rolls that are not over.
     pub rolls: &'a [RollRecord],
+    /// Keys whose ends are the app's own affair: it renews its sign-in.
+    pub own_affair: &'a HashSet<KeyUid>,
 }
 
 /// One key of which one rule speaks.
@@ -473,6 +476,7 @@ impl<'a> World<'a> {
                 revoking: &NONE,
                 rolls: input.rolls,
             },
+            own_affair: input.own_affair,
             keys_of,
             working_of,
             named,
@@ -945,7 +949,8 @@ fn longer_than_policy(world: &World<'_>, seen: &Seen<'_>) -> Option<String> {
 fn expiring_soon(world: &World<'_>, seen: &Seen<'_>) -> Option<String> {
     // What was rolled is meant to end.
     let is_meant = seen.roll.is_some() && !seen.is_held_up();
-    let ends = seen.key.expires.filter(|_| seen.works() && !is_meant)?;
+    let is_ours = world.own_affair.contains(&seen.key.uid);
+    let ends = seen.key.expires.filter(|_| seen.works() && !is_meant && !is_ours)?;
     let within = world.policy.thresholds.expiring_days.unwrap_or(world.lead_days);
     let left = world.days_until(ends);
     if left > within {

@@ -43,6 +43,7 @@ struct Scene {
     severities: BTreeMap<Rule, Severity>,
     stored: HashSet<String>,
     rolls: Vec<RollRecord>,
+    own_affair: HashSet<KeyUid>,
 }
 
 impl Scene {
@@ -58,6 +59,7 @@ impl Scene {
             severities: BTreeMap::new(),
             stored: HashSet::new(),
             rolls: Vec::new(),
+            own_affair: HashSet::new(),
         }
     }
 
@@ -75,6 +77,7 @@ impl Scene {
             severities: &self.severities,
             stored: &self.stored,
             rolls: &self.rolls,
+            own_affair: &self.own_affair,
         })
     }
 
@@ -181,6 +184,14 @@ fn what_each_rule_speaks_of_and_what_not() {
             none,
         ),
         ("ends in 14 days", |s| s.keys[0].expires = Some(in_days(14)), &[Rule::ExpiringSoon]),
+        (
+            "ends in 14 days, and the app renews it by itself",
+            |s| {
+                s.keys[0].expires = Some(in_days(14));
+                s.own_affair.insert(s.keys[0].uid.clone());
+            },
+            &[],
+        ),
         ("ends in 15 days", |s| s.keys[0].expires = Some(in_days(15)), none),
         (
             "ends in 15 days, policy 21",

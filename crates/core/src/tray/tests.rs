@@ -44,6 +44,7 @@ fn own(id: &str, name: &str, ends: Option<i64>) -> TrayKey {
         copies: 0,
         revoking: false,
         replaced_by: None,
+        own_affair: false,
     }
 }
 
@@ -188,6 +189,8 @@ fn the_icon_says_the_worst() {
     assert_eq!(icon(&acme(vec![soon.clone(), late])), TrayIcon::Attention);
     let revoking = acme(vec![TrayKey { revoking: true, ..soon.clone() }]);
     assert_eq!(icon(&revoking), TrayIcon::Fine, "what is revoked needs no renewal");
+    let ours = acme(vec![TrayKey { own_affair: true, ..soon.clone() }]);
+    assert_eq!(icon(&ours), TrayIcon::Fine, "what renews itself needs nobody");
     let foreign = acme(vec![TrayKey { mine: false, ..soon.clone() }]);
     assert_eq!(icon(&foreign), TrayIcon::Fine, "others' keys are in the review");
     let mut open = acme(vec![soon]);

@@ -3,6 +3,7 @@
 use crate::desk::{Desk, op, sim};
 use jiff::SignedDuration;
 use palette_keys_core::background::refresh;
+use palette_keys_core::clock::Clock;
 use palette_keys_core::connection::own_key::OwnKeyRequest;
 use palette_keys_core::connection::signing::{SignInChange, SignInChangeRequest, SignInKeyView};
 use palette_keys_core::connection::{ConnectRequest, ConnectionState, SignIn};
@@ -12,6 +13,8 @@ use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::roll::{Grace, RollAct, RollActRequest, RollRequest};
 use palette_keys_core::notices::Teller;
 use palette_keys_core::palette_keys::Change;
+use palette_keys_core::review::{ReviewRequest, findings::Rule};
+use palette_keys_core::tray::{self, TrayIcon};
 use palette_keys_core::{ErrorCode, Secret};
 use palette_sim::{Fault, KeyTruth, Matcher, Seed};
 use std::sync::{Arc, Mutex};
@@ -109,6 +112,23 @@ async fn with_a_third_of_its_life_left_the_key_is_rolled_and_the_old_one_ends() 
     desk.drained().await;
     assert_eq!(credential(&desk).await.uid, second.uid);
     assert!(desk.sim.key(&first.uid).is_none(), "an ended key of our own does not fill the quota");
+}
+
+#[tokio::test]
+async fn the_end_of_a_key_that_is_renewed_in_time_asks_nobody_for_anything() {
+    let desk = own().await;
+    for (day, is_news) in [(17, false), (24, false), (26, true)] {
+        at(&desk, day * DAY);
+        // A list alone renews nothing.
+        assert_eq!(desk.list(true).await.problem, None);
+        let now = desk.clock.now();
+        let icon = tray::menu(&desk.keys.tray_model(), now).icon;
+        assert_eq!(icon != TrayIcon::Fine, is_news, "day {day}: {icon:?}");
+        let request = ReviewRequest { connection: desk.connection.clone() };
+        let findings = desk.keys.review(request).await.unwrap().findings;
+        let told = findings.iter().any(|finding| finding.rule == Rule::ExpiringSoon);
+        assert_eq!(told, is_news, "day {day}");
+    }
 }
 
 /// What the desktop would be told now, and is.
