@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use palette_keys_core::{ErrorCode, Failure};
 use tauri::{AppHandle, Runtime};
-use tauri_plugin_dialog::DialogExt;
+use tauri_plugin_dialog::{DialogExt, FilePath};
 use tokio::sync::oneshot;
+
+use crate::lock;
 
 /// Asks where to put a key's value.
 ///
@@ -32,15 +34,7 @@ async fn pick<R: Runtime>(app: &AppHandle<R>, title: &str, name: &str) -> Result
     app.dialog().file().set_title(title).set_file_name(name).save_file(move |path| {
         let _ = sender.send(path);
     });
-    match picked.await {
-        Ok(Some(path)) => path.into_path().map_err(|_| {
-            Failure::new(
-                ErrorCode::FileFailed,
-                "That place is not a file on this computer. Nothing was written.",
-            )
-        }),
-        _ => Err(Failure::new(ErrorCode::Cancelled, "No file was chosen. Nothing was written.")),
-    }
+    chosen(app, picked.await, "Nothing was written.")
 }
 
 /// Asks which policy file counts.
@@ -55,18 +49,26 @@ pub async fn pick_policy<R: Runtime>(app: &AppHandle<R>) -> Result<PathBuf, Fail
         .pick_file(move |path| {
             let _ = sender.send(path);
         });
-    match picked.await {
-        Ok(Some(path)) => path.into_path().map_err(|_| {
-            Failure::new(
-                ErrorCode::FileFailed,
-                "That is not a file on this computer. The policy was not changed.",
-            )
-        }),
-        _ => {
-            let words = "No file was chosen. The policy was not changed.";
-            Err(Failure::new(ErrorCode::Cancelled, words))
-        }
+    chosen(app, picked.await, "The policy was not changed.")
+}
+
+/// What was chosen, unless the app was locked while the dialog was open: whoever closed it then was
+/// not asked who they are.
+fn chosen<R: Runtime>(
+    app: &AppHandle<R>,
+    picked: Result<Option<FilePath>, oneshot::error::RecvError>,
+    so: &str,
+) -> Result<PathBuf, Failure> {
+    let Ok(Some(path)) = picked else {
+        return Err(Failure::new(ErrorCode::Cancelled, format!("No file was chosen. {so}")));
+    };
+    if lock::is_locked(app) {
+        return Err(lock::refusal());
     }
+    path.into_path().map_err(|_| {
+        let words = format!("That place is not a file on this computer. {so}");
+        Failure::new(ErrorCode::FileFailed, words)
+    })
 }
 
 /// A file name that every system takes.

@@ -130,6 +130,34 @@ async fn without_polkit_it_hides_and_the_tray_still_revokes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_being_chosen_is_not_written_behind_the_lock() {
+    let scene = Scene::admin().await;
+    let held = scene.create("chosen-too-late", false).await;
+    held.role("button", "Save to file").click().await;
+    let title = "Save the value of your API key";
+    scene.stage.bring_to_front(title).await;
+    scene.page.evaluate("return window.__TAURI_INTERNALS__.invoke('lock_now')").await;
+    let door = scene.page.role("main", LOCKED);
+    door.wait().await;
+    let path = scene.stage.home().join("too-late.key");
+    scene.stage.bring_to_front(title).await;
+    scene.stage.press_key("ctrl+a").await;
+    scene.stage.type_on_desktop(&path.display().to_string()).await;
+    scene.stage.press_key("Return").await;
+    scene.stage.wait_window_gone(title).await;
+    door.role("button", "Unlock").click().await;
+    door.wait_gone().await;
+    // The value is still there, to be put somewhere by whoever was let in.
+    held.wait().await;
+    assert!(!path.exists(), "a value was written while the app was locked");
+    held.role("button", "Save to keychain").click().await;
+    held.role("button", "Saved").wait().await;
+    assert!(!path.exists());
+    let stored = scene.stored_values().await;
+    assert_eq!(stored[0].secret, scene.key("chosen-too-late").value);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_locks_by_itself_a_minute_after_the_last_sign_of_a_person() {
     let scene = Scene::admin().await;
     scene.page.role("link", "Settings").click().await;
