@@ -32,7 +32,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     clipboard::Clipboard,
     desk::Desk,
-    events, host,
+    events, host, lock,
     views::{BackgroundView, ClipboardView, GoView, PauseRequest, QuitRequest},
     windows,
 };
@@ -547,7 +547,7 @@ pub async fn act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
 
 async fn do_act<R: Runtime>(app: &AppHandle<R>, id: TrayId) {
     match id {
-        id if crate::lock::is_locked(app) && !while_locked(&id) => in_window(app, id),
+        id if lock::is_locked(app) && !while_locked(&id) => in_window(app, id),
         TrayId::Open => windows::raise(app),
         TrayId::Show { connection, uid } => {
             if known(app, &connection, &uid).is_some() {
@@ -701,7 +701,7 @@ async fn copy<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid) 
     }
     let source = ValueSource::Stored { connection, uid: key.uid };
     let request = CopyRequest { source, shape: CopyShape::Value };
-    match copy_value(&keys(app), &app.state::<Clipboard>(), &request).await {
+    match copy_value(app, &request).await {
         Ok(_) => {
             let seconds = keys(app).settings().clipboard_seconds;
             tell(
@@ -714,14 +714,18 @@ async fn copy<R: Runtime>(app: &AppHandle<R>, connection: String, uid: &KeyUid) 
     }
 }
 
-/// A value onto the clipboard, to be cleared.
-pub async fn copy_value(
-    keys: &PaletteKeys,
-    clipboard: &Clipboard,
+/// A value onto the clipboard, to be cleared. Not one that the keychain gave only after the app was
+/// locked.
+pub async fn copy_value<R: Runtime>(
+    app: &AppHandle<R>,
     request: &CopyRequest,
 ) -> Result<ClipboardView, Failure> {
+    let keys = keys(app);
     let text: Secret = keys.copy_text(request).await?;
-    let copied = clipboard.copy(text, keys.settings().clipboard_seconds).await;
+    let copied = match lock::is_locked(app) {
+        true => Err(lock::refusal()),
+        false => app.state::<Clipboard>().copy(text, keys.settings().clipboard_seconds).await,
+    };
     if copied.is_err() {
         keys.copy_failed(&request.source)?;
     }

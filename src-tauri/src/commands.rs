@@ -458,12 +458,11 @@ pub async fn finish_held(desk: State<'_, Desk>, request: FinishRequest) -> Answe
 
 /// Puts a value on the clipboard, to be cleared.
 #[tauri::command]
-pub async fn copy_value(
-    desk: State<'_, Desk>,
-    clipboard: State<'_, Clipboard>,
+pub async fn copy_value<R: Runtime>(
+    app: AppHandle<R>,
     request: CopyRequest,
 ) -> Answer<ClipboardView> {
-    agent::copy_value(&desk.keys, &clipboard, &request).await
+    agent::copy_value(&app, &request).await
 }
 
 /// Clears the clipboard now, if it still holds our value.
@@ -479,7 +478,12 @@ pub async fn reveal_value<R: Runtime>(
     desk: State<'_, Desk>,
     request: ValueSource,
 ) -> Answer<()> {
-    let shown = reveal::open(&app, desk.keys.reveal_value(&request).await?).await;
+    let value = desk.keys.reveal_value(&request).await?;
+    // The keychain may have given it only after the app was locked.
+    let shown = match lock::is_locked(&app) {
+        true => Err(lock::refusal()),
+        false => reveal::open(&app, value).await,
+    };
     if shown.is_err() {
         desk.keys.reveal_failed(&request)?;
     }

@@ -13,11 +13,16 @@ use palette_keys::{
     commands::NAMES,
     lock::{self, Doorman, Lock},
 };
-use palette_keys_core::{ErrorCode, Failure, keychain::BoxFuture, tray::TrayId};
+use palette_keys_core::{
+    ErrorCode, Failure, Secret,
+    keychain::{BoxFuture, EntryName, KeychainError, KeychainView, MemoryKeychain, SecretStore},
+    tray::TrayId,
+};
 use serde_json::{Value, json};
 use tauri::{Listener, Manager};
+use tokio::sync::Notify;
 
-use super::{Stage, call};
+use super::{Stage, call, create};
 
 /// Somebody at the door who can be told what to say.
 #[derive(Clone, Default)]
@@ -124,6 +129,86 @@ fn only_who_is_recognised_unlocks_it_and_a_restart_does_not() {
     door.refuses.store(false, Ordering::Release);
     call(&stage.main(), "unlock", Value::Null).expect("recognised");
     assert!(!lock::is_locked(app) && !keys.was_locked());
+}
+
+/// A keychain that asks its person before it gives a value, once told to.
+struct Asking {
+    inner: MemoryKeychain,
+    asks: AtomicBool,
+    asked: AtomicUsize,
+    answered: Notify,
+}
+
+impl SecretStore for Asking {
+    fn write(
+        &self,
+        entry: EntryName,
+        label: String,
+        value: Secret,
+    ) -> BoxFuture<'_, Result<(), KeychainError>> {
+        self.inner.write(entry, label, value)
+    }
+
+    fn read(&self, entry: EntryName) -> BoxFuture<'_, Result<Secret, KeychainError>> {
+        Box::pin(async move {
+            if self.asks.load(Ordering::Acquire) {
+                self.asked.fetch_add(1, Ordering::AcqRel);
+                self.answered.notified().await;
+            }
+            self.inner.read(entry).await
+        })
+    }
+
+    fn remove(&self, entry: EntryName) -> BoxFuture<'_, Result<bool, KeychainError>> {
+        self.inner.remove(entry)
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), KeychainError>> {
+        self.inner.probe()
+    }
+
+    fn view(&self) -> BoxFuture<'_, KeychainView> {
+        self.inner.view()
+    }
+}
+
+#[test]
+fn a_value_that_the_keychain_gives_behind_the_lock_goes_nowhere() {
+    let keychain = Arc::new(Asking {
+        inner: MemoryKeychain::new(),
+        asks: AtomicBool::new(false),
+        asked: AtomicUsize::new(0),
+        answered: Notify::new(),
+    });
+    let stage = Stage::with_keychain(keychain.clone());
+    palette_keys::windows::open_main(stage.app.handle(), Default::default()).expect("a window");
+    let connection = stage.connect();
+    let made = create(&connection, "create-1", "late");
+    let made = call(&stage.main(), "create_key", made).expect("a key");
+    let uid = made["held"]["uid"].as_str().expect("it is known").to_owned();
+    let kept = json!({ "opId": "kept", "held": "create-1", "finish": "kept" });
+    call(&stage.main(), "finish_held", kept).expect("it is kept");
+    let source = json!({ "kind": "stored", "connection": connection, "uid": uid });
+    keychain.asks.store(true, Ordering::Release);
+    let copy = json!({ "source": source, "shape": "value" });
+    for (round, (command, request)) in
+        [("copy_value", copy), ("reveal_value", source)].into_iter().enumerate()
+    {
+        let main = stage.main();
+        let asking = std::thread::spawn(move || call(&main, command, request));
+        while keychain.asked.load(Ordering::Acquire) == round {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        call(&stage.main(), "lock_now", Value::Null).expect("it locks");
+        keychain.answered.notify_one();
+        let failure = asking.join().expect("an answer").expect_err("locked");
+        assert_eq!(failure["code"], "appLocked", "{command}: {failure}");
+        assert!(stage.app.get_webview_window("reveal").is_none(), "{command}");
+        call(&stage.main(), "unlock", Value::Null).expect("it opens");
+        let lines = json!({ "connection": null, "before": null, "limit": 1 });
+        let lines = call(&stage.main(), "list_activity", lines).expect("lines");
+        assert_eq!(lines[0]["state"], "failed", "{command}: {lines}");
+    }
 }
 
 #[test]
