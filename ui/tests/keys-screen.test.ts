@@ -315,6 +315,19 @@ describe("list options", () => {
     expect(host.settings.savedViews.map(({ name }) => name)).toEqual(["Endless", "Since then"]);
   });
 
+  it("have each name once, and nothing is shown that is not saved", async () => {
+    await open();
+    await app.saveView("Endless", null);
+    if (app.keys) app.keys.search = "ci-";
+    await option("Save this view…");
+    const dialog = within(await screen.findByRole("dialog", { name: "Save this view" }));
+    await user.type(dialog.getByRole("textbox", { name: "Name" }), "Endless");
+    await user.click(dialog.getByRole("button", { name: "Save view" }));
+    await dialog.findByText("There is a view of that name already. Nothing was saved.");
+    expect(app.settings.savedViews.map(({ name }) => name)).toEqual(["Endless"]);
+    expect(host.calls.filter(({ name }) => name === "save_settings")).toHaveLength(1);
+  });
+
   it("say at the name why it cannot be saved", async () => {
     await open();
     await option("Save this view…");
@@ -445,6 +458,62 @@ describe("keyboard", () => {
     const palette = within(await screen.findByRole("dialog", { name: "Commands" }));
     palette.getByRole("option", { name: "Go to Activity" });
     expect(palette.queryByRole("option", { name: "Go to Review" })).toBeNull();
+  });
+});
+
+describe("the focus", () => {
+  const inList = () => waitFor(() => expect(document.activeElement?.role).toBe("row"));
+
+  it("goes to the list when the act that had it is gone", async () => {
+    await open();
+    const user = userEvent.setup();
+    const details = () => within(screen.getByRole("region", { name: "Key details" }));
+    await details().findByRole("heading", { name: "ci-prod" });
+    expect(app.keys?.currentKey?.mine, "its revocation asks nothing").toBe(true);
+    await user.click(details().getByRole("button", { name: "Revoke" }));
+    await details().findByRole("button", { name: "Re-activate" });
+    await inList();
+  });
+
+  it("goes to the list when the selection or the filter that had it is cleared", async () => {
+    await open();
+    const user = userEvent.setup();
+    await user.click(screen.getByRole("checkbox", { name: "Select ci-prod" }));
+    await user.click(screen.getByRole("button", { name: "Clear selection" }));
+    await inList();
+    flushSync(() =>
+      app.openKeys("Two keys", app.keys?.rows.slice(0, 2).map(({ key }) => key) ?? [], false),
+    );
+    await user.click(screen.getAllByRole("button", { name: "Show all keys" })[0]!);
+    expect(app.keys?.only).toBeNull();
+    await inList();
+  });
+
+  it("stays nowhere when a person put it nowhere", async () => {
+    await open();
+    row("ci-prod").focus();
+    row("ci-prod").blur();
+    host.keysChanged();
+    await new Promise((done) => setTimeout(done, 200));
+    expect(document.activeElement).toBe(document.body);
+  });
+
+  it("goes to the list that a finding opens, which begins at its top and ends with Esc", async () => {
+    await open({ size: 200 });
+    const user = userEvent.setup();
+    app.keys!.scrolled = 2_000;
+    app.go({ kind: "review" });
+    await screen.findByRole("heading", { name: "Review", level: 1 });
+    const some = app.keys!.rows.slice(0, 100).map(({ key }) => key);
+    flushSync(() => app.openKeys("A hundred keys", some, true));
+    await screen.findByRole("grid", { name: "API keys" });
+    expect(app.keys?.scrolled).toBe(0);
+    await inList();
+    await user.keyboard("{Escape}");
+    expect(app.keys?.selected).toHaveLength(0);
+    expect(app.keys?.only).not.toBeNull();
+    await user.keyboard("{Escape}");
+    expect(app.keys?.only).toBeNull();
   });
 });
 
@@ -657,6 +726,44 @@ describe("several connections", () => {
     expect(app.dialogs.shown.map(({ kind }) => kind)).toEqual(["roll", "confirm"]);
     expect(app.dialogs.shown[0]).toMatchObject({ list: of });
     screen.getByRole("dialog", { name: "Roll API key", hidden: true });
+  });
+
+  it("are told each of their own changes alone", async () => {
+    await open();
+    // The shell counts the changes of all connections together.
+    const list = app.keys?.list;
+    if (!list) throw new Error("no list");
+    host.answer("list_keys", ({ connection }) => ({
+      ...list,
+      since: null,
+      revision: connection === "acme" ? 1_001 : 3,
+    }));
+    host.emit("keys-changed", { connection: "acme", revision: 1_000 });
+    await waitFor(() => expect(app.keys?.list?.revision).toBe(1_001));
+    host.emit("keys-changed", { connection: "acme", revision: 1_001 });
+    await app.enter("lab");
+    await waitFor(() => expect(app.entering || app.keys?.refreshing).toBe(false));
+    await new Promise((done) => setTimeout(done, 1_200));
+    const before = host.calls.length;
+    await new Promise((done) => setTimeout(done, 100));
+    const asked = host.calls.slice(before).filter(({ name }) => name === "list_keys");
+    expect(asked.length, "one list after the other, without an end").toBeLessThan(2);
+  });
+
+  it("can be added while one that does not answer is being opened", async () => {
+    await open();
+    const release = host.hold("select_connection");
+    const slow = app.enter("lab");
+    const [, made] = host.connections;
+    if (!made) throw new Error("no connection");
+    await app.joined({
+      connection: { ...made, id: "third", name: "third" },
+      keychain: host.keychain,
+    });
+    expect(app.entering).toBe(false);
+    release();
+    await slow;
+    expect([app.entering, app.activeId]).toEqual([false, "third"]);
   });
 
   it("names the connection, with its colour, in what cannot be undone", async () => {

@@ -164,7 +164,7 @@ export class App {
   #paint: Promise<void> = Promise.resolve();
   #endPaint: () => void = () => undefined;
   /** The keys changed since they were read. */
-  #told: number | null = null;
+  #told: { connection: string; revision: number } | null = null;
   #reading: ReturnType<typeof setTimeout> | null = null;
   #readAt = -Infinity;
   /** The connection that is being opened. */
@@ -269,7 +269,7 @@ export class App {
       void pendings.push(pending.then((end) => (over ? end() : ends.push(end))));
     until(
       listen("keys-changed", ({ connection, revision }) => {
-        if (connection === this.activeId) this.#told = revision;
+        if (connection === this.activeId) this.#told = { connection, revision };
         // A roll's dialog may be about a connection behind the open one.
         else if (this.dialogs.any) void this.#lists.get(connection)?.catchUp(revision);
         this.#readSoon();
@@ -329,7 +329,9 @@ export class App {
     this.#reading = setTimeout(() => {
       this.#reading = null;
       this.#readAt = performance.now();
-      if (this.#told !== null) void this.keys?.catchUp(this.#told);
+      // Numbers of one list say nothing of another, which may have been opened meanwhile.
+      if (this.#told !== null)
+        void this.#lists.get(this.#told.connection)?.catchUp(this.#told.revision);
       this.#told = null;
       void this.#openWhatWaits();
     }, wait);
@@ -530,6 +532,8 @@ export class App {
     this.keychain = keychain;
     this.#put(connection);
     this.activeId = connection.id;
+    // One that was still being opened is not the one that is waited for any more.
+    this.entering = false;
     this.#lists.delete(connection.id);
     this.keys = this.#keysOf(connection.id);
     this.go({ kind: "keys" });
@@ -578,6 +582,7 @@ export class App {
     this.#lists.delete(id);
     if (view.active === null) {
       this.activeId = null;
+      this.entering = false;
       this.keys = null;
       this.go({ kind: "connect", signInTo: null });
     } else if (view.active !== this.activeId) {
@@ -900,6 +905,14 @@ export class App {
     const { keys, settings } = this;
     if (!keys) return null;
     const { savedViews } = settings;
+    // Before it is shown: the list of views has each name once.
+    if (name !== renames && savedViews.some((each) => each.name === name)) {
+      return {
+        code: "settingInvalid",
+        message: "There is a view of that name already. Nothing was saved.",
+        details: null,
+      };
+    }
     return this.saveSettings({
       ...settings,
       savedViews:

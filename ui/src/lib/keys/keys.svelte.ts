@@ -629,6 +629,8 @@ export class Keys {
     this.showAll();
     const uids = new Set(keys.map(({ uid }) => uid));
     this.only = { label, uids };
+    // Another list, which begins at its top.
+    this.scrolled = 0;
     this.selection = ticked ? { ...nothing, uids } : nothing;
     this.current = this.order[0] ?? this.current;
     if (this.current !== null) void this.loadDetails();

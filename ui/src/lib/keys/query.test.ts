@@ -131,6 +131,31 @@ describe("what cannot be understood", () => {
     }
   });
 
+  it("takes what stands between quotes as it is", () => {
+    const [first] = tenantKeys();
+    if (!first) throw new Error("no key");
+    const row = toRow({ ...first, description: "owner: platform team" });
+    for (const text of ['"owner: platform"', '"ownr: x"', '-"owner: sam"']) {
+      const query = parse(text, NOW);
+      expect(query.problems, text).toEqual([]);
+      expect(query.empty, text).toBe(false);
+    }
+    expect(parse('"owner: platform"', NOW).matches(row)).toBe(true);
+    expect(parse('"owner: data"', NOW).matches(row)).toBe(false);
+  });
+
+  it("reads <= with a day as up to the end of that day", () => {
+    const at = new Date("2027-01-31T18:00:00").getTime();
+    const [first] = tenantKeys();
+    if (!first) throw new Error("no key");
+    const row = toRow({ ...first, expires: at });
+    const fits = (text: string) => parse(text, NOW).matches(row);
+    expect(fits("expires:<=2027-01-31")).toBe(true);
+    expect(fits("expires:<2027-01-31")).toBe(false);
+    expect(fits("expires:<=2027-01-30")).toBe(false);
+    expect(fits("expires:>=2027-01-31")).toBe(true);
+  });
+
   it("survives anything typed", () => {
     for (const text of ['"', "-", ":", "::", '-"', 'owner:"', "\\", "a:b:c", "<script>", "𝒦"]) {
       expect(() => found(text), text).not.toThrow();

@@ -40,6 +40,8 @@ export interface Term {
 
 /** A term with its place in the text, from the first character to after the last. */
 export interface Placed extends Term {
+  /** Between quotes: a text as it is. */
+  quoted: boolean;
   from: number;
   to: number;
 }
@@ -162,7 +164,8 @@ export function split(text: string): Placed[] {
     const field = isField(name) ? name : null;
     if (field) at += name.length + 1;
     let value = "";
-    if (text[at] === '"') {
+    const quoted = text[at] === '"';
+    if (quoted) {
       at++;
       // A quote that is not closed yet holds the rest: one is still typing. One that is followed by
       // more of a word is part of a text that was pasted between quotes.
@@ -175,7 +178,7 @@ export function split(text: string): Placed[] {
     } else {
       for (; at < length && !/\s/.test(text.charAt(at)); at++) value += text.charAt(at);
     }
-    terms.push({ negated, field, value, from, to: Math.min(at, length) });
+    terms.push({ negated, field, value, quoted, from, to: Math.min(at, length) });
   }
   return terms;
 }
@@ -307,12 +310,12 @@ function needleOf(term: Term): Needle | null {
 }
 
 /** A test, or words on what is wrong, or nothing for an empty word. */
-function read(term: Term): Test | string | null {
+function read(term: Placed): Test | string | null {
   const { field } = term;
   const value = wordOf(term);
   switch (field) {
     case null:
-      return word(value);
+      return word(value, term.quoted);
     case "owner":
       if (value === "") return "Write a name or e-mail after owner:";
       if (value === "me") return (row) => row.key.mine;
@@ -350,9 +353,12 @@ function part(value: string, field: Field, of: (row: Row) => string): Test | str
   return (row) => of(row).toLowerCase().includes(value);
 }
 
-/** A colon in a name ("team:ci") is a letter like any other, but a slip in a filter is told. */
-function word(value: string): Test | string | null {
-  const [, name] = /^([a-z]{4,}):/.exec(value) ?? [];
+/**
+ * A colon in a name ("team:ci") is a letter like any other, but a slip in a filter is told. Between
+ * quotes nothing is a filter.
+ */
+function word(value: string, quoted: boolean): Test | string | null {
+  const [, name] = (!quoted && /^([a-z]{4,}):/.exec(value)) || [];
   const meant = name && Object.keys(fields).find((field) => isSlip(name, field));
   if (meant) return `There is no ${name}: here. Did you mean ${meant}: ?`;
   return value === "" ? null : (row) => row.text.includes(value);
@@ -376,7 +382,7 @@ function isSlip(typed: string, meant: string): boolean {
 
 /**
  * `<30d`: within the next (or last) 30 days. `>1y`: farther away than a year.
- * Also a date: `<2027-01-31`, `>2026-12-01`.
+ * Also a date: `<2027-01-31` (before that day), `<=2027-01-31` (with it), `>2026-12-01` (from it on).
  */
 function time(
   value: string,
@@ -387,7 +393,7 @@ function time(
   if (name === "expires" && value === "never") return (row) => row.key.expires === null;
   const example = name === "expires" ? "expires:<30d" : "created:>1y";
   const wrong = `Write ${example} (h, d, w, m, y) or a date such as ${name}:<2027-01-31.`;
-  const [, sign, body] = /^([<>])=?(.+)$/.exec(value) ?? [];
+  const [, sign, equal, body] = /^([<>])(=?)(.+)$/.exec(value) ?? [];
   if (sign === undefined || body === undefined) return wrong;
   const less = sign === "<";
   const [, number, unit] = /^(\d{1,5})([hdwmy])$/.exec(body) ?? [];
@@ -403,8 +409,10 @@ function time(
   }
   const date = /^\d{4}-\d{2}-\d{2}$/.test(body) ? new Date(`${body}T00:00:00`).getTime() : NaN;
   if (Number.isNaN(date)) return wrong;
+  // "Up to and with that day", where it is written so.
+  const bound = less && equal === "=" ? new Date(date).setDate(new Date(date).getDate() + 1) : date;
   return (row) => {
     const at = of(row);
-    return at === null ? !less : less ? at < date : at >= date;
+    return at === null ? !less : less ? at < bound : at >= bound;
   };
 }

@@ -53,11 +53,10 @@ export function bars(
 /** By status: what has ended, what ends soon, the rest; a pile-up in the colour of danger. */
 export function byStatus(day: DayView): Part[] {
   const rest = day.keys.length - day.expired - day.expiring;
-  return [
-    { tone: "past", count: day.expired },
-    { tone: day.pileUp ? "pile" : "soon", count: day.expiring },
-    { tone: day.pileUp ? "pile" : "later", count: rest },
-  ];
+  const past = { tone: "past", count: day.expired };
+  // One part of each tone: on the day at which the lead time ends, some keys end within it.
+  if (day.pileUp) return [past, { tone: "pile", count: day.expiring + rest }];
+  return [past, { tone: "soon", count: day.expiring }, { tone: "later", count: rest }];
 }
 
 /** The owners with most ends, by name; the others are one. */
