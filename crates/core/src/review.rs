@@ -13,7 +13,7 @@ use crate::{
     Failure,
     api::{AuditQuery, PaletteClient},
     connection::{live::Live, renewal::own_affair},
-    keys::{ApiKey, view_of},
+    keys::{ApiKey, Flag, view_of},
     ports::Ports,
     settings::Settings,
     store::CachedList,
@@ -310,6 +310,7 @@ pub(crate) fn plan_spread(
         let movable = |key| match view_of(key, lens) {
             view if !view.may.update => Movable::NotByCaller,
             view if view.pair.is_some() => Movable::Rolling,
+            view if view.flags.contains(&Flag::SignsIn) => Movable::SignsIn,
             _ => Movable::Yes,
         };
         keys.iter().map(|key| (key, movable(key))).collect()
@@ -332,17 +333,18 @@ pub(crate) async fn name_changes(
     let offset = client.clock_offset_ms();
     let Ok(from) = Timestamp::from_millisecond(after.saturating_add(offset)) else { return };
     let mut query = AuditQuery { uid: None, from: Some(from), until: None, next: None };
-    let mut entries = Vec::new();
+    let (mut entries, mut whole) = (Vec::new(), false);
     for _ in 0..AUDIT_PAGES {
         let page = tokio::time::timeout(AUDITS_WITHIN, client.audits(&query)).await;
         let Ok(Ok(page)) = page else { break };
         entries.extend(page.entries);
+        whole = page.next.is_none() && page.skipped == 0;
         query.next = page.next;
         if query.next.is_none() {
             break;
         }
     }
-    let named = changes::named(changed, &entries);
+    let named = changes::named(changed, &entries, whole);
     match ports.store.name_changes(&live.id(), &named) {
         Ok(()) if named.iter().any(|change| change.by.is_some()) => live.tell_changed(ports),
         Ok(()) => {}

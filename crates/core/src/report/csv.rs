@@ -3,9 +3,12 @@
 //! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula and runs it, and
 //! names come from other people. Such a cell begins with an apostrophe here, which spreadsheets show
 //! as text. So do cells that begin with a tab or a line break, behind which some of them look for
-//! one, and the wide forms of the four signs.
+//! one, and the wide forms of the four signs. Where a computer's lists are separated by semicolons a
+//! spreadsheet opens this file so, cuts cells there and at line breaks, and heeds no quotes: a sign
+//! that would come to begin a cell then has its apostrophe, too.
 
 use super::{Report, iso};
+use crate::keys::name::is_invisible;
 
 /// The columns, in their order. New ones are added at the end; none goes away without a new version.
 pub(super) const COLUMNS: [&str; 22] = [
@@ -84,21 +87,37 @@ fn line(text: &mut String, cells: [String; COLUMNS.len()]) {
     text.push_str("\r\n");
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that no spreadsheet takes for a formula, nor a part of it.
 pub(super) fn harmless(cell: &str) -> String {
+    let mut safe = String::with_capacity(cell.len() + 1);
     // What cannot be seen in front of a sign does not hide it from every spreadsheet.
-    let first = cell.chars().find(|c| !is_unseen(*c));
-    let is_sign = first.is_some_and(|c| {
-        matches!(c, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}')
-    });
-    let begins_odd = cell.starts_with(['\t', '\r', '\n', '\0']);
+    let mut begins = true;
+    if cell.starts_with(['\t', '\r', '\n', '\0']) {
+        safe.push('\'');
+        begins = false;
+    }
+    // The apostrophe goes to where the cell would begin.
+    let mut start = safe.len();
     // A NUL ends the file for some readers.
-    let cell = cell.replace('\0', "");
-    if is_sign || begins_odd { format!("'{cell}") } else { cell }
+    for c in cell.chars().filter(|c| *c != '\0') {
+        let is_sign =
+            matches!(c, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}');
+        if begins && is_sign {
+            safe.insert(start, '\'');
+        }
+        safe.push(c);
+        if matches!(c, ';' | '\t' | '\r' | '\n') {
+            (begins, start) = (true, safe.len());
+        } else if !is_unseen(c) && c != '"' {
+            // Quotes around nothing go away where the cell is cut.
+            begins = false;
+        }
+    }
+    safe
 }
 
 fn is_unseen(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}')
+    c.is_whitespace() || c.is_control() || is_invisible(c)
 }
 
 fn quoted(cell: &str) -> String {

@@ -1,7 +1,7 @@
 //! HTML: one file, light, without script, links or anything from elsewhere, made to be printed.
 
 use super::{KeyPart, Report, offboard::Offboarding};
-use crate::keys::expiry;
+use crate::keys::{expiry, name::is_invisible};
 use jiff::{Timestamp, tz::TimeZone};
 use std::fmt::Write as _;
 
@@ -302,13 +302,7 @@ pub(super) fn escaped(text: &str) -> String {
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
             '\n' | '\t' | '\r' => safe.push(' '),
-            '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}' => {
-                let _ = write!(safe, "\u{27e8}U+{:04X}\u{27e9}", u32::from(c));
-            }
-            c if c.is_control() => {
+            c if c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}') => {
                 let _ = write!(safe, "\u{27e8}U+{:04X}\u{27e9}", u32::from(c));
             }
             c => safe.push(c),

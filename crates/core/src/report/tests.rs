@@ -167,8 +167,20 @@ fn cells_that_a_spreadsheet_would_run_are_text() {
     ] {
         assert!(csv::harmless(bad).starts_with('\''), "{bad:?}");
     }
-    for fine in ["ci-prod", "", "a=b", "'quoted", "1-2", "Ünïcode", "…"] {
+    for fine in ["ci-prod", "", "a=b", "'quoted", "1-2", "Ünïcode", "…", "a; b-c", "x, -y", "a\nb"]
+    {
         assert_eq!(csv::harmless(fine), fine);
+    }
+    // Where cells are cut at semicolons and line breaks, whatever quotes say.
+    for (bad, safe) in [
+        ("deploy;=cmd|' /C calc'!A0;x", "deploy;'=cmd|' /C calc'!A0;x"),
+        ("a; +1", "a;' +1"),
+        ("a;\"=1", "a;'\"=1"),
+        ("list:\r\n- one\n- two", "list:\r\n'- one\n'- two"),
+        ("a\t@b", "a\t'@b"),
+        ("a;\u{e0041}=1", "a;'\u{e0041}=1"),
+    ] {
+        assert_eq!(csv::harmless(bad), safe);
     }
 }
 
@@ -181,7 +193,12 @@ proptest! {
         let mut keys: Vec<_> = names.iter().map(|(name, text)| part(name, text)).collect();
         keys.push(part(&signs, &signs));
         let count = keys.len();
-        let rows = cells(&csv::csv(&report(keys)));
+        let file = csv::csv(&report(keys));
+        for piece in file.split([';', '\t', '\r', '\n']) {
+            let piece = piece.trim_matches(['"', ' ']);
+            prop_assert!(!piece.starts_with(['=', '+', '-', '@']), "{:?}", piece);
+        }
+        let rows = cells(&file);
         prop_assert_eq!(rows.len(), count + 1);
         for row in &rows {
             prop_assert_eq!(row.len(), COLUMNS.len());

@@ -132,9 +132,15 @@ pub fn changes(
     found
 }
 
-/// Adds who did it, by the newest entry of the log that fits: of that key, since the list before,
-/// and of that kind of act. What no entry fits stays nameless; nobody is guessed.
-pub(crate) fn named(changed: Vec<KeyChangeView>, log: &[AuditEntry]) -> Vec<KeyChangeView> {
+/// Adds who did it, by the entries of the log that fit: of that key, since the list before, and of that
+/// kind of act. The log does not say which change an update made, so where several people changed the
+/// key, or a part of the log is missing (not `whole`), it stays nameless, as what no entry fits; nobody
+/// is guessed.
+pub(crate) fn named(
+    changed: Vec<KeyChangeView>,
+    log: &[AuditEntry],
+    whole: bool,
+) -> Vec<KeyChangeView> {
     let fits = |change: &KeyChangeView, entry: &AuditEntry| {
         let same = entry.key_uid.as_ref().is_some_and(|uid| uid.as_str() == change.uid);
         let action = entry.action.to_ascii_lowercase();
@@ -142,15 +148,17 @@ pub(crate) fn named(changed: Vec<KeyChangeView>, log: &[AuditEntry]) -> Vec<KeyC
             && match change.kind {
                 ChangeKind::Made => action == "create",
                 ChangeKind::Removed => action == "delete",
-                _ => action != "create" && action != "delete",
+                _ => whole && action != "create" && action != "delete",
             }
     };
     changed
         .into_iter()
         .map(|change| {
-            let newest =
-                log.iter().filter(|entry| fits(&change, entry)).max_by_key(|entry| entry.at);
-            let by = newest.map(|entry| visible(entry.actor.trim(), LONGEST_NAME));
+            let mut actors =
+                log.iter().filter(|entry| fits(&change, entry)).map(|e| e.actor.trim());
+            let first = actors.next();
+            let by = first.filter(|first| actors.all(|other| other == *first));
+            let by = by.map(|actor| visible(actor, LONGEST_NAME));
             KeyChangeView { by, ..change }
         })
         .collect()
@@ -256,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn who_did_it_is_the_newest_entry_that_fits_and_never_guessed() {
+    fn who_did_it_is_who_alone_can_have_and_is_never_guessed() {
         let day = |at: Timestamp| at.to_string();
         let never = ApiKey { expires: None, ..key("k2", "sam") };
         let before = list(vec![key("k2", "sam"), key("k3", "sam")]);
@@ -275,21 +283,27 @@ mod tests {
         let log = [
             entry("k1", "create", "Ana Ruiz", -9),
             entry("k1", "update", "Tom Lee", -1),
-            entry("k2", "update", "Ana Ruiz", -8),
+            entry("k2", "update", "Tom\u{202e} Lee ", -8),
             entry("k2", "Update", "Tom\u{202e} Lee", -5),
             entry("k2", "create", "Kim Ito", -2),
             entry("k3", "delete", "  ", -2),
         ];
-        let by: Vec<_> =
-            named(found, &log).into_iter().map(|change| (change.kind, change.by)).collect();
+        let by = |log: &[AuditEntry], whole| -> Vec<_> {
+            let named = named(found.clone(), log, whole).into_iter();
+            named.map(|change| (change.kind, change.by)).collect()
+        };
+        let ana = || (ChangeKind::Made, Some("Ana Ruiz".to_owned()));
+        let tom = Some("Tom⟨U+202E⟩ Lee".to_owned());
+        let removed = (ChangeKind::Removed, None);
+        let never = |by| (ChangeKind::MadeNeverEnding, by);
+        assert_eq!(by(&log, true), [ana(), never(tom), removed.clone()]);
         assert_eq!(
-            by,
-            [
-                (ChangeKind::Made, Some("Ana Ruiz".to_owned())),
-                (ChangeKind::MadeNeverEnding, Some("Tom⟨U+202E⟩ Lee".to_owned())),
-                (ChangeKind::Removed, None),
-            ]
+            by(&log, false),
+            [ana(), never(None), removed.clone()],
+            "somebody may be missing"
         );
+        let more = [&log[..], &[entry("k2", "update", "Kim Ito", -3)]].concat();
+        assert_eq!(by(&more, true), [ana(), never(None), removed], "either of two");
     }
 
     #[test]

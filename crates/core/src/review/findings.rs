@@ -854,28 +854,24 @@ fn listed<'n>(names: impl ExactSizeIterator<Item = &'n str>, most: usize) -> Str
 
 /// "a, b (Lena Petrov); c (unknown person)"
 fn by_owner(seen: &[Seen<'_>], words: impl Fn(&Seen<'_>) -> String) -> String {
-    let mut owners: Vec<(&str, &Seen<'_>, Vec<&str>)> = Vec::new();
+    let mut owners: Vec<(&Seen<'_>, Vec<&str>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for one in seen {
-        match owners.iter_mut().find(|(uid, ..)| *uid == one.key.owner_uid) {
-            Some((.., names)) => names.push(&one.key.name),
-            None => owners.push((&one.key.owner_uid, one, vec![&one.key.name])),
-        }
-        // The rest is only counted: thousands of owners are not walked for three that are told.
-        if owners.len() > 64 {
-            break;
-        }
+        let place = *places.entry(&one.key.owner_uid).or_insert_with(|| {
+            owners.push((one, Vec::new()));
+            owners.len() - 1
+        });
+        owners[place].1.push(&one.key.name);
     }
     let told: Vec<String> = owners
         .iter()
         .take(3)
-        .map(|(_, one, names)| format!("{} ({})", listed(names.iter().copied(), 3), words(one)))
+        .map(|(one, names)| format!("{} ({})", listed(names.iter().copied(), 3), words(one)))
         .collect();
-    let told_keys: usize = owners.iter().take(3).map(|(.., names)| names.len()).sum();
-    let rest = seen.len() - told_keys;
-    let rest = if owners.len() > 3 {
-        format!(" and {} of others", keys_word(rest))
-    } else {
-        String::new()
+    let told_keys: usize = owners.iter().take(3).map(|(_, names)| names.len()).sum();
+    let rest = match owners.len() > 3 {
+        true => format!(" and {} of others", keys_word(seen.len() - told_keys)),
+        false => String::new(),
     };
     format!("{}{rest}", told.join("; "))
 }

@@ -524,3 +524,25 @@ proptest! {
         prop_assert!(found.counts.act_now as usize <= scene.keys.len());
     }
 }
+
+#[test]
+fn every_key_of_a_group_is_counted_however_many_owners_there_are() {
+    let owners = 70;
+    let keys = (0..2 * owners).map(|n| {
+        let owner = format!("owner{:03}", n % owners);
+        ApiKey {
+            name: format!("key{n:03}"),
+            owner_name: owner.clone(),
+            ..ApiKey { owner_uid: owner, ..good() }
+        }
+    });
+    let keys: Vec<ApiKey> = keys
+        .enumerate()
+        .map(|(n, key)| ApiKey { uid: KeyUid::new(&format!("k{n}")).unwrap(), ..key })
+        .collect();
+    let scene = Scene { people: Some(vec![sam()]), ..Scene::of(keys) };
+    let found = scene.look(|input| review(input, &[]));
+    let gone = found.findings.iter().find(|each| each.rule == Rule::OwnerGone).unwrap();
+    assert!(gone.evidence.contains("key000, key070 ("), "{}", gone.evidence);
+    assert!(gone.evidence.contains("and 134 keys of others"), "{}", gone.evidence);
+}

@@ -537,11 +537,15 @@ impl Policy {
     }
 }
 
-/// The end of a day in ms since 1970, for showing until when an exception counts.
+/// The last moment of a day in ms since 1970, for showing until when an exception counts. No window
+/// can show a day that lies beyond the last one there is.
 pub(crate) fn end_of_day(day: Date, zone: &TimeZone) -> i64 {
-    let next = day.tomorrow().unwrap_or(day);
-    next.to_zoned(zone.clone()).map_or(0, |zoned| zoned.timestamp().as_millisecond())
+    let next = day.tomorrow().ok().and_then(|next| next.to_zoned(zone.clone()).ok());
+    next.map_or(LAST_SHOWN, |next| (next.timestamp().as_millisecond() - 1).min(LAST_SHOWN))
 }
+
+/// 31 December 9998 in ms since 1970: a day that every calendar can show, in every zone.
+const LAST_SHOWN: i64 = 253_370_764_800_000 - 1;
 
 #[cfg(test)]
 mod tests {
@@ -754,5 +758,18 @@ until = 2027-03-31
         assert_eq!(restarted.state().policy.longest_life_days, None);
         restarted.read(&store, None);
         assert!(restarted.state().path.is_none());
+    }
+
+    #[test]
+    fn an_exception_is_shown_until_its_last_day() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let shown = |text: &str| {
+            let at = jiff::Timestamp::from_millisecond(end_of_day(day(text), &zone)).unwrap();
+            at.to_zoned(zone.clone()).date()
+        };
+        assert_eq!(shown("2027-03-31"), day("2027-03-31"));
+        assert_eq!(shown("2027-03-28"), day("2027-03-28"), "a day of 23 hours");
+        assert!(shown("9999-12-31") >= day("9998-12-30"), "for ever is not 1970");
     }
 }

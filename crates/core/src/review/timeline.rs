@@ -145,7 +145,7 @@ pub struct MoveView {
     pub date: String,
     /// The local time of the new end.
     pub time: String,
-    /// The caller may not change it, or a roll has a say in its end: it stays.
+    /// The caller may not change it, a roll has a say in its end, or it signs this app in: it stays.
     pub fixed: bool,
 }
 
@@ -170,6 +170,8 @@ pub enum Movable {
     NotByCaller,
     /// The key is part of a roll, which says when it ends.
     Rolling,
+    /// The key signs this app in: it is rolled, not moved.
+    SignsIn,
 }
 
 /// Spreads the keys that end on a day over two weeks around it, evenly, each at its own time of
@@ -214,8 +216,8 @@ pub fn spread(
         first = first_possible;
     }
     let count = |wanted| on_day.iter().filter(|(.., movable)| *movable == wanted).count();
-    let [movable, fixed, rolling] =
-        [Movable::Yes, Movable::NotByCaller, Movable::Rolling].map(count);
+    let [movable, fixed, rolling, signs_in] =
+        [Movable::Yes, Movable::NotByCaller, Movable::Rolling, Movable::SignsIn].map(count);
     let steps = i64::from(last - first);
     let mut moved = 0_i64;
     let mut moves: Vec<MoveView> = on_day
@@ -259,6 +261,7 @@ pub fn spread(
             rolling,
             format!("{} {} being rolled and {}.", keys_word(rolling), is(rolling), stays(rolling)),
         ),
+        (signs_in, "The key that signs Palette Keys in stays: roll it instead.".to_owned()),
     ] {
         if count > 0 {
             note = if note.is_empty() { words } else { format!("{note} {words}") };
@@ -363,6 +366,7 @@ mod tests {
         let movable = |key: &ApiKey| match &*key.name {
             "fixed" => Movable::NotByCaller,
             "rolling" => Movable::Rolling,
+            "signs-in" => Movable::SignsIn,
             _ => Movable::Yes,
         };
         let keys: Vec<(&ApiKey, Movable)> = keys.iter().map(|key| (key, movable(key))).collect();
@@ -402,6 +406,19 @@ mod tests {
         let fixed = view.moves.iter().find(|each| each.fixed).unwrap();
         assert_eq!((fixed.from, &*fixed.date), (fixed.to, "2027-01-30"));
         assert_eq!(view.note, "1 key may not be changed by you and stays.");
+    }
+
+    #[test]
+    fn the_key_that_signs_the_app_in_stays_and_is_said() {
+        let mut keys = pile(4, "2027-01-30T15:30:00Z");
+        keys[3].name = "signs-in".into();
+        let view = spread_of(&keys, "2027-01-30", None);
+        let held: Vec<_> = view.moves.iter().filter(|each| each.fixed).collect();
+        assert!(matches!(&*held, [one] if one.from == one.to && one.name == "signs-in"));
+        assert_eq!(view.note, "The key that signs Palette Keys in stays: roll it instead.");
+        let dates: Vec<&str> =
+            view.moves.iter().filter(|each| !each.fixed).map(|each| &*each.date).collect();
+        assert_eq!(dates, ["2027-01-23", "2027-01-29", "2027-02-05"], "it takes no day of theirs");
     }
 
     #[test]
