@@ -44,6 +44,7 @@ pub fn measure() -> Figure {
     let input = Input {
         keys: &keys,
         people: Some(&people),
+        people_as_of: None,
         identity: None,
         quota: Some(20),
         now,

@@ -271,6 +271,8 @@ pub struct Lens<'a> {
     pub identity: Option<&'a IdentityView>,
     /// People by uid; none: they may not be read.
     pub people: Option<HashMap<&'a str, &'a Person>>,
+    /// When these were read, by the server's clock; none: just now.
+    pub people_as_of: Option<Timestamp>,
     /// Keys whose value is in the keychain.
     pub stored: &'a HashSet<String>,
     /// The key that this app signs in with, when known.
@@ -317,7 +319,8 @@ pub fn flags_of(key: &ApiKey, owner: OwnerState, lens: &Lens<'_>) -> Vec<Flag> {
 }
 
 /// What is known of a key's owner. Without people nothing is claimed, but of the caller, who is
-/// signed in (fact sheet §3.6 \[INF\]: an owner who is not in the user list is gone).
+/// signed in (fact sheet §3.6 \[INF\]: an owner who is not in the user list is gone). An owner who is not
+/// in a list of people from before the key was made may have come since.
 pub fn owner_state_of(key: &ApiKey, lens: &Lens<'_>) -> OwnerState {
     let mine = is_mine(key, lens.identity);
     let Some(people) = &lens.people else {
@@ -328,7 +331,11 @@ pub fn owner_state_of(key: &ApiKey, lens: &Lens<'_>) -> OwnerState {
         Some(Some(true)) => OwnerState::Active,
         Some(Some(false)) => OwnerState::Inactive,
         Some(None) => OwnerState::Unknown,
-        None => OwnerState::Gone,
+        None => {
+            let made = created_of(key);
+            let is_newer = lens.people_as_of.is_some_and(|read| made.is_some_and(|at| at > read));
+            if is_newer { OwnerState::Unknown } else { OwnerState::Gone }
+        }
     }
 }
 
@@ -520,6 +527,7 @@ pub(crate) mod tests {
             lead_days: 14,
             identity: Some(&me),
             people,
+            people_as_of: None,
             stored: &stored,
             signing_uid: None,
             revoking: &nothing,
@@ -538,6 +546,16 @@ pub(crate) mod tests {
             assert_eq!(owner_state_of(&subject, &with(Some(people.clone()))), known, "{owner}");
             assert_eq!(owner_state_of(&subject, &with(None)), unknown, "{owner}");
         }
+        // Of who came after the people were read nothing is known.
+        let read = Some(time("2026-11-23T11:00:00Z"));
+        let lens = Lens { people_as_of: read, ..with(Some(people)) };
+        for (made, expected) in [
+            ("2026-11-23T11:00:00Z", OwnerState::Gone),
+            ("2026-11-23T11:00:01Z", OwnerState::Unknown),
+        ] {
+            let subject = ApiKey { created: Some(time(made)), ..key("k", "left") };
+            assert_eq!(owner_state_of(&subject, &lens), expected, "{made}");
+        }
     }
 
     #[test]
@@ -551,6 +569,7 @@ pub(crate) mod tests {
             lead_days: 14,
             identity: Some(&me),
             people: Some(known.iter().map(|p| (p.uid.as_str(), p)).collect()),
+            people_as_of: None,
             stored: &stored,
             signing_uid: Some("k1"),
             revoking: &revoking,

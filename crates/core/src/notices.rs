@@ -425,6 +425,7 @@ mod tests {
             keys: vec![ApiKey { name: "ci".into(), ..key("k1", "jane") }],
             skipped: 0,
             people: None,
+            people_as_of: None,
             roles: None,
             identity: identity("jane"),
             quota: None,

@@ -223,6 +223,7 @@ pub(crate) fn look<R>(
     let input = Input {
         keys,
         people: list.as_ref().and_then(|list| list.people.as_deref()),
+        people_as_of: list.as_ref().and_then(|list| list.people_as_of()),
         identity: identity.as_ref(),
         quota: list.as_ref().and_then(|list| list.quota),
         now,

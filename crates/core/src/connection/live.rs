@@ -609,6 +609,7 @@ impl Live {
                 as_of: ports.now(),
                 identity: with_evidence(identity.clone(), &keys, people.as_deref()),
                 people,
+                people_as_of: known.as_ref().and_then(|list| list.people_as_of()),
                 roles: known.as_ref().and_then(|list| list.roles.clone()),
                 quota: known.and_then(|list| list.quota),
                 keys: Some(keys),
@@ -697,6 +698,7 @@ impl Live {
             identity: identity.as_ref(),
             people: people
                 .map(|people| people.iter().map(|person| (&*person.uid, person)).collect()),
+            people_as_of: list.as_ref().and_then(|list| list.people_as_of()),
             stored: &stored,
             signing_uid: signing_uid.as_deref(),
             revoking: &revoking,
@@ -805,6 +807,7 @@ mod tests {
             skipped: 0,
             identity: identity("jane"),
             people: None,
+            people_as_of: None,
             roles: None,
             quota: None,
             clock_offset_ms: 0,

@@ -118,6 +118,8 @@ pub(crate) struct Listed {
     pub(crate) skipped: usize,
     pub(crate) identity: IdentityView,
     pub(crate) people: Option<Vec<Person>>,
+    /// When they were read, by the server's clock.
+    pub(crate) people_as_of: Option<Timestamp>,
     pub(crate) roles: Option<Vec<RoleRights>>,
     pub(crate) quota: Option<u32>,
     pub(crate) clock_offset_ms: i64,
@@ -134,6 +136,7 @@ impl Listed {
             keys: self.keys?,
             skipped: self.skipped,
             people: self.people,
+            people_as_of: self.people_as_of,
             roles: self.roles,
             identity: self.identity,
             quota: self.quota,
@@ -145,20 +148,36 @@ impl Listed {
 /// What changes rarely.
 pub(crate) struct About {
     identity: IdentityView,
+    people: Known,
+    quota: Option<u32>,
+    /// People could not be read just now: they are as they were known before.
+    people_failed: bool,
+}
+
+/// The people of a tenant, what their roles allow, and when that was read.
+#[derive(Default)]
+struct Known {
     people: Option<Vec<Person>>,
     roles: Option<Vec<RoleRights>>,
-    quota: Option<u32>,
+    as_of: Option<Timestamp>,
+}
+
+impl Known {
+    fn of(list: &CachedList) -> Self {
+        Self { people: list.people.clone(), roles: list.roles.clone(), as_of: list.people_as_of() }
+    }
 }
 
 /// Reads who the caller is, the people and the limit. What may not be read is none; what could not
 /// be read just now stays as it is known.
 async fn read_about(client: &PaletteClient, known: Option<&CachedList>) -> Result<About, ApiError> {
     let who = identity::identify_with_rights(client).await?;
+    // Who comes after this moment may not be among the people.
+    let asked = client.server_now();
     let people = async {
         if who.rights_known && !who.view.may_list_people {
-            return (None, None);
+            return Ok(Known::default());
         }
-        let before = || known.map(|list| (list.people.clone(), list.roles.clone()));
         match client.people().await {
             Ok(People::Known(people)) => {
                 let mut uids: Vec<String> =
@@ -167,18 +186,20 @@ async fn read_about(client: &PaletteClient, known: Option<&CachedList>) -> Resul
                 uids.dedup();
                 // One page for most tenants; not knowing what a role allows costs a sentence.
                 let roles = client.role_rights(&uids).await.unwrap_or_default();
-                (Some(people), roles)
+                Ok(Known { people: Some(people), roles, as_of: Some(asked) })
             }
-            Ok(People::Unreadable) => (None, None),
-            Err(_) => before().unwrap_or_default(),
+            Ok(People::Unreadable) => Ok(Known::default()),
+            Err(error) => Err(error),
         }
     };
     let quota = async {
         let limit = client.key_limit(&who.view.tenant_uid).await;
         limit.unwrap_or_else(|_| known.and_then(|list| list.quota))
     };
-    let ((people, roles), quota) = tokio::join!(people, quota);
-    Ok(About { identity: who.view, people, roles, quota })
+    let (people, quota) = tokio::join!(people, quota);
+    let people_failed = people.is_err();
+    let people = people.unwrap_or_else(|_| known.map(Known::of).unwrap_or_default());
+    Ok(About { identity: who.view, people, quota, people_failed })
 }
 
 /// Reads a connection for the first time: who the caller is must be readable, the keys may fail.
@@ -195,16 +216,17 @@ pub(crate) async fn read_first(
         identity: with_evidence(
             about.identity,
             keys.as_deref().unwrap_or_default(),
-            about.people.as_deref(),
+            about.people.people.as_deref(),
         ),
         keys,
         skipped: skipped.unwrap_or_default(),
-        people: about.people,
-        roles: about.roles,
+        people: about.people.people,
+        people_as_of: about.people.as_of,
+        roles: about.people.roles,
         quota: about.quota,
         clock_offset_ms: client.clock_offset_ms(),
         problem,
-        about_read: true,
+        about_read: !about.people_failed,
     })
 }
 
@@ -251,16 +273,18 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
     let (keys, about) = tokio::join!(client.read_keys(), about);
     live.heard(ports, &client, &keys);
     let KeyList { keys, skipped } = keys.map_err(|error| error.failure())?;
-    let about_read = matches!(about, Some(Ok(_)));
+    let about_read = matches!(&about, Some(Ok(about)) if !about.people_failed);
     let about = match (about, &known, live.identity()) {
         (Some(Ok(about)), ..) => about,
         (_, Some(list), identity) => About {
             identity: identity.unwrap_or_else(|| list.identity.clone()),
-            people: list.people.clone(),
-            roles: list.roles.clone(),
+            people: Known::of(list),
             quota: list.quota,
+            people_failed: true,
         },
-        (_, None, Some(identity)) => About { identity, people: None, roles: None, quota: None },
+        (_, None, Some(identity)) => {
+            About { identity, people: Known::default(), quota: None, people_failed: true }
+        }
         (Some(Err(error)), None, None) => {
             live.heard::<()>(ports, &client, &Err(error.clone()));
             return Err(error.failure());
@@ -269,7 +293,7 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
             return Err(crate::ports::internal("Nothing is known of the caller."));
         }
     };
-    let identity = with_evidence(about.identity, &keys, about.people.as_deref());
+    let identity = with_evidence(about.identity, &keys, about.people.people.as_deref());
     ports.read_policy();
     let changed = live.replace(
         ports,
@@ -279,8 +303,9 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
             keys: Some(keys),
             skipped,
             identity,
-            people: about.people,
-            roles: about.roles,
+            people: about.people.people,
+            people_as_of: about.people.as_of,
+            roles: about.people.roles,
             quota: about.quota,
             clock_offset_ms: client.clock_offset_ms(),
             problem: None,

@@ -465,6 +465,7 @@ mod tests {
                 identity: Some(&self.me),
                 people: people
                     .map(|all| all.iter().map(|one| (&*one.uid, one)).collect::<HashMap<_, _>>()),
+                people_as_of: None,
                 stored: &stored,
                 revoking: &HashSet::new(),
                 signing_uid: None,

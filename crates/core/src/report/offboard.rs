@@ -6,7 +6,7 @@
 use super::{PersonPart, ReportFormat, Written, at, base, count, views, write};
 use crate::{
     Failure,
-    connection::live::Live,
+    connection::{Sees, live::Live},
     keys::{
         KeyView, Status,
         activity::{Act, ActState, ActivityFilter, ActivityRequest, ActivityView},
@@ -110,10 +110,18 @@ pub(crate) async fn offboard(
     version: &str,
     request: &OffboardReportRequest,
 ) -> Result<Written, Failure> {
+    let began = ports.now();
     let refreshed = list::refresh_with_people(ports, live).await.is_ok();
     // What is not in the list may be a key that could not be understood, and so may any of theirs.
     let whole = live.known(ports).is_some_and(|list| list.skipped == 0);
+    // Whoever lost the sight of other people's keys sees none of theirs, and they work all the same.
+    let sees = live.identity().is_some_and(|me| {
+        me.sees == Sees::EveryKey
+            || (!request.person_uid.is_empty() && me.user_uid == request.person_uid)
+    });
+    let whole = whole && sees;
     let confirmed = refreshed && whole;
+    let people_read = live.about_at().is_some_and(|at| at >= began);
     let all = views(ports, live);
     let known: HashMap<&str, &KeyView> = all.iter().map(|key| (&*key.uid, key)).collect();
     let is_theirs = |key: &KeyView| match request.person_uid.is_empty() {
@@ -142,7 +150,8 @@ pub(crate) async fn offboard(
             email: person.map(|person| person.email.clone()).filter(|email| !email.is_empty()),
         }
     });
-    let person_state = match &people {
+    let person_state = match people.as_ref().filter(|_| people_read) {
+        // A list of people from before says nothing of a dated report.
         None => "unknown",
         Some(people) => match people.iter().find(|person| person.uid == request.person_uid) {
             None => "gone",

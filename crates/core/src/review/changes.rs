@@ -210,6 +210,7 @@ mod tests {
             keys,
             skipped: 0,
             people: None,
+            people_as_of: None,
             roles: None,
             identity: identity("jane"),
             quota: None,

@@ -387,6 +387,8 @@ pub struct Input<'a> {
     pub keys: &'a [ApiKey],
     /// None: they may not be read, and nothing is claimed of owners.
     pub people: Option<&'a [Person]>,
+    /// When these were read, by the server's clock; none: just now.
+    pub people_as_of: Option<Timestamp>,
     /// The caller.
     pub identity: Option<&'a IdentityView>,
     /// Keys a person may have; none: not known.
@@ -471,6 +473,7 @@ impl<'a> World<'a> {
                 people: input
                     .people
                     .map(|people| people.iter().map(|person| (&*person.uid, person)).collect()),
+                people_as_of: input.people_as_of,
                 stored: input.stored,
                 signing_uid: None,
                 revoking: &NONE,

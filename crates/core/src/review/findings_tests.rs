@@ -68,6 +68,7 @@ impl Scene {
         f(&Input {
             keys: &self.keys,
             people: self.people.as_deref(),
+            people_as_of: None,
             identity: Some(&me),
             quota: self.quota,
             now: at(NOW),

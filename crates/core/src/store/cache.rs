@@ -6,7 +6,7 @@ use crate::{
     connection::IdentityView,
     keys::ApiKey,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -25,6 +25,10 @@ pub struct CachedList {
     pub skipped: usize,
     /// The people of the tenant; none when they may not be read.
     pub people: Option<Vec<Person>>,
+    /// When they were read, by the server's clock: of who came later nothing is known. None: not with
+    /// this list, or with one of an earlier version.
+    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    pub people_as_of: Option<Timestamp>,
     /// What the roles of these people allow; none when roles may not be read.
     #[serde(default)]
     pub roles: Option<Vec<RoleRights>>,
@@ -34,6 +38,15 @@ pub struct CachedList {
     pub quota: Option<u32>,
     /// Server clock minus this computer's, in ms.
     pub clock_offset_ms: i64,
+}
+
+impl CachedList {
+    /// When the people in it were read, by the server's clock; none: they are not known.
+    pub fn people_as_of(&self) -> Option<Timestamp> {
+        self.people.as_ref()?;
+        let offset = SignedDuration::from_millis(self.clock_offset_ms);
+        self.people_as_of.or_else(|| self.as_of.checked_add(offset).ok())
+    }
 }
 
 impl Store {

@@ -514,6 +514,7 @@ fn list(keys: &PaletteKeys, live: &Arc<Live>, list: Vec<crate::keys::ApiKey>) {
         skipped: 0,
         identity: identity("jane"),
         people: None,
+        people_as_of: None,
         roles: None,
         quota: None,
         clock_offset_ms: 0,

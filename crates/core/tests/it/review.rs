@@ -5,11 +5,11 @@ use crate::desk::{Desk, op, sim};
 use jiff::SignedDuration;
 use palette_keys_core::ErrorCode;
 use palette_keys_core::background::{self, Refreshed};
-use palette_keys_core::keys::KeyRequest;
 use palette_keys_core::keys::activity::{Act, ActState};
 use palette_keys_core::keys::edit::{EditBase, EditRequest};
 use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::renew::RenewRequest;
+use palette_keys_core::keys::{KeyRequest, OwnerState};
 use palette_keys_core::review::accepted::{AcceptRequest, TakeBackRequest};
 use palette_keys_core::review::changes::ChangeKind;
 use palette_keys_core::review::findings::{FindingView, Rule, Severity};
@@ -109,6 +109,34 @@ async fn people_that_cannot_be_read_just_now_make_nobody_gone() {
     desk.list(true).await;
     let view = review(&desk).await;
     assert_eq!((view.people, of(&view, Rule::OwnerGone).len()), (None, 0));
+}
+
+#[tokio::test]
+async fn who_came_after_the_people_were_read_is_not_gone() {
+    let desk = Desk::admin().await;
+    let before = of(&review(&desk).await, Rule::OwnerGone)[0].keys.len();
+    // A key of somebody whom the remembered people cannot hold.
+    let kim = "6f0000000000000000000077".to_owned();
+    desk.sim.add_key(NewKey { owner_uid: Some(kim.clone()), ..NewKey::named("kims-first") });
+    let state = async || {
+        let list = desk.list(false).await.keys.into_iter();
+        list.filter(|key| key.owner_uid == kim).map(|key| key.owner_state).next()
+    };
+    // This app makes a key, and sees the fresh list with it.
+    desk.created(&desk.new_key("mine")).await;
+    assert_eq!(state().await, Some(OwnerState::Unknown));
+    // People are asked for, and do not answer.
+    let failing = Fault::error(500, "Internal", "no");
+    desk.sim.set_fault(Matcher::path("/v1/users/meta"), failing, None);
+    desk.clock.wrong_by(SignedDuration::from_mins(11));
+    desk.list(true).await;
+    assert_eq!(state().await, Some(OwnerState::Unknown));
+    assert_eq!(of(&review(&desk).await, Rule::OwnerGone)[0].keys.len(), before);
+    // They answer the next time, whenever that is, and Kim is not among them.
+    desk.sim.clear_faults();
+    desk.list(true).await;
+    assert_eq!(state().await, Some(OwnerState::Gone));
+    assert_eq!(of(&review(&desk).await, Rule::OwnerGone)[0].keys.len(), before + 1);
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ fn list(keys: usize) -> CachedList {
                 })
                 .collect(),
         ),
+        people_as_of: None,
         roles: None,
         identity: IdentityView {
             user_uid: "u".into(),
