@@ -324,7 +324,7 @@ pub(crate) fn plan_spread(
 
 /// Asks the audit log who made these changes, and writes it down. A log that may not be read, or
 /// does not answer in time, leaves them nameless.
-pub(crate) async fn name_changes(
+async fn name_changes(
     ports: &Arc<Ports>,
     live: &Arc<Live>,
     client: &PaletteClient,
@@ -363,9 +363,7 @@ pub(crate) fn changed(
     ours: &HashSet<String>,
     at: Timestamp,
 ) -> Vec<KeyChangeView> {
-    let zone = ports.clock.time_zone();
-    let date = |at: Timestamp| at.to_zoned(zone.clone()).strftime("%-d %b %Y").to_string();
-    let mut found = changes::changes(before, now, at, date);
+    let mut found = changes::changes(before, now, at, day_of(ports));
     found.retain(|change| !ours.contains(&change.uid));
     if found.is_empty() {
         return found;
@@ -384,9 +382,52 @@ pub(crate) fn changed(
         }),
         _ => true,
     });
+    write_down(ports, connection, &found, at);
+    found
+}
+
+/// As [`changed`], of one key that was read by itself; none: it is gone. The list before is of the time
+/// `after`.
+pub(crate) fn changed_key(
+    ports: &Ports,
+    connection: &str,
+    was: &ApiKey,
+    now: Option<&ApiKey>,
+    after: Timestamp,
+) -> Vec<KeyChangeView> {
+    if now.is_none() && ports.outbox.revoking(connection).contains(was.uid.as_str()) {
+        return Vec::new();
+    }
+    let at = ports.now();
+    let found = changes::of_key(was, now, at, after, day_of(ports));
+    write_down(ports, connection, &found, at);
+    found
+}
+
+fn day_of(ports: &Ports) -> impl Fn(Timestamp) -> String + use<> {
+    let zone = ports.clock.time_zone();
+    move |at| at.to_zoned(zone.clone()).strftime("%-d %b %Y").to_string()
+}
+
+fn write_down(ports: &Ports, connection: &str, found: &[KeyChangeView], at: Timestamp) {
     let forget = at.checked_sub(REMEMBERED).map_or(0, Timestamp::as_millisecond);
-    if ports.store.put_changes(connection, &found, forget).is_err() {
+    if !found.is_empty() && ports.store.put_changes(connection, found, forget).is_err() {
         tracing::warn!("what changed could not be written down");
     }
-    found
+}
+
+/// Asks the audit log in a while who made these changes: whoever waits for the keys need not wait for
+/// that too.
+pub(crate) fn name_soon(ports: &Arc<Ports>, live: &Arc<Live>, changed: Vec<KeyChangeView>) {
+    let Ok(client) = live.client(ports) else { return };
+    if changed.is_empty() || !client.is_signed_in() {
+        return;
+    }
+    let (task_ports, task_live) = (Arc::clone(ports), Arc::clone(live));
+    // Not had while somebody waits for the reading before: then nobody waits for this one.
+    let under_way = Arc::clone(&live.naming).try_read_owned();
+    ports.tasks.spawn(async move {
+        name_changes(&task_ports, &task_live, &client, changed).await;
+        drop(under_way);
+    });
 }

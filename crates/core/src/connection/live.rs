@@ -602,7 +602,7 @@ impl Live {
         let KeyList { keys, skipped } = read;
         let known = self.known(ports);
         let people = known.as_ref().and_then(|list| list.people.clone());
-        self.replace(
+        let changed = self.replace(
             ports,
             since,
             Listed {
@@ -619,6 +619,7 @@ impl Live {
                 about_read: false,
             },
         );
+        review::name_soon(ports, self, changed);
     }
 
     /// The last refresh failed. One of before somebody signed in to it again says nothing any more.
@@ -632,7 +633,7 @@ impl Live {
     pub(crate) fn patch(self: &Arc<Self>, ports: &Arc<Ports>, uid: &KeyUid, key: Option<&ApiKey>) {
         self.known(ports);
         let shown = self.view();
-        self.with(|inner| {
+        let before = self.with(|inner| {
             inner.step += 1;
             if inner.patches.len() == PATCHES {
                 inner.patches.pop_front();
@@ -642,12 +643,22 @@ impl Live {
                 uid: uid.clone(),
                 key: key.cloned(),
             });
-            if let Some(list) = &mut inner.list {
-                put(&mut Arc::make_mut(list).keys, uid, key);
-            }
+            let ours = inner.changing.contains_key(uid)
+                || inner.unsettled.iter().any(|(_, known)| known == uid);
+            let list = inner.list.as_mut()?;
+            let was = list.keys.iter().find(|known| known.uid == *uid && !ours).cloned();
+            put(&mut Arc::make_mut(list).keys, uid, key);
+            Some((was?, list.as_of))
         });
+        // The next list will not differ from this one: what others did is seen now or never.
+        let removed = lock(&self.removed);
+        let changed = before
+            .filter(|_| !*removed)
+            .map(|(was, after)| review::changed_key(ports, &self.id(), &was, key, after));
+        drop(removed);
         self.write_soon(ports);
         self.tell_changed_since(ports, &shown);
+        review::name_soon(ports, self, changed.unwrap_or_default());
     }
 
     /// Writes the list to disk in a moment. What is lost when the app ends before is only a cache.

@@ -198,12 +198,12 @@ pub(crate) async fn apply_as(
     act: Act,
     undoes: Option<JournalId>,
 ) -> Result<KeyView, EditError> {
+    // What others did to it meanwhile is told apart from what is done now.
+    live.patch(ports, &before.uid, Some(before));
     if is_changed(before, change) {
-        live.patch(ports, &before.uid, Some(before));
         return Ok(live.view_key(ports, before));
     }
     if shortens(before, change) {
-        live.patch(ports, &before.uid, Some(before));
         signing::guard(ports, live, &before.uid, Doing::Shorten)?;
     }
     let detail = in_words(ports, before, change);

@@ -313,16 +313,7 @@ async fn read_again(ports: &Arc<Ports>, live: &Arc<Live>) -> Result<(), Failure>
         },
     );
     signing::learn(ports, live, skipped == 0);
-    if !changed.is_empty() {
-        // The list is there: whoever waits for it need not wait for the audit log too.
-        let (task_ports, task_live) = (Arc::clone(ports), Arc::clone(live));
-        // Not had while somebody waits for the reading before: then nobody waits for this one.
-        let under_way = Arc::clone(&live.naming).try_read_owned();
-        ports.tasks.spawn(async move {
-            review::name_changes(&task_ports, &task_live, &client, changed).await;
-            drop(under_way);
-        });
-    }
+    review::name_soon(ports, live, changed);
     Ok(())
 }
 

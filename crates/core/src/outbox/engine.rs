@@ -1125,6 +1125,8 @@ impl Outbox {
             if let (OutboxEnd::Confirmed { .. }, Some(live), Some(ports)) =
                 (leaving.end, self.find_live(&item.record.connection), self.shared())
             {
+                // Another process of this app did it.
+                let _ours = live.changing(&item.record.key_uid);
                 live.patch(&ports, &item.record.key_uid, leaving.key.as_ref());
             }
         }

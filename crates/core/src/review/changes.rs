@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use ts_rs::TS;
 
-/// Changes that are remembered, newest first.
+/// Changes that are remembered, newest first; more, where more came at once.
 pub const KEPT: usize = 200;
 /// Changes older than this are forgotten.
 pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 30);
@@ -81,20 +81,7 @@ pub fn changes(
     let old: HashMap<&KeyUid, &ApiKey> = before.keys.iter().map(|key| (&key.uid, key)).collect();
     let mut found = Vec::new();
     let mut add = |key: &ApiKey, kind, detail: String| {
-        found.push(KeyChangeView {
-            kind,
-            uid: key.uid.as_str().to_owned(),
-            name: key.name.clone(),
-            owner: key.owner_name.clone(),
-            detail,
-            by: None,
-            at: at.as_millisecond(),
-            after: before.as_of.as_millisecond(),
-        });
-    };
-    let ends = |key: &ApiKey| match key.expires {
-        Some(at) => format!("ends {}", date(at)),
-        None => "never ends".to_owned(),
+        found.push(view(key, kind, detail, at, before.as_of));
     };
     // By the server's clock, as the times of keys are.
     let offset = SignedDuration::from_millis(before.clock_offset_ms);
@@ -103,23 +90,12 @@ pub fn changes(
     for key in &now.keys {
         let Some(was) = old.get(&key.uid) else {
             if is_new(key) {
-                add(key, ChangeKind::Made, ends(key));
+                add(key, ChangeKind::Made, ends(key, &date));
             }
             continue;
         };
-        if key.active && !was.active {
-            add(key, ChangeKind::Reactivated, ends(key));
-        }
-        match (was.expires, key.expires) {
-            (Some(_), None) => add(key, ChangeKind::MadeNeverEnding, String::new()),
-            (Some(then), Some(now)) if now > then => {
-                add(
-                    key,
-                    ChangeKind::Extended,
-                    format!("ends {} instead of {}", date(now), date(then)),
-                );
-            }
-            _ => {}
+        for (kind, detail) in differences(was, key, &date) {
+            add(key, kind, detail);
         }
     }
     if now.skipped > 0 {
@@ -128,6 +104,64 @@ pub fn changes(
     let there: std::collections::HashSet<&KeyUid> = now.keys.iter().map(|key| &key.uid).collect();
     for key in before.keys.iter().filter(|key| !there.contains(&key.uid)) {
         add(key, ChangeKind::Removed, String::new());
+    }
+    found
+}
+
+/// What somebody did to one key that was read by itself, not with a list. None: it is gone.
+pub fn of_key(
+    was: &ApiKey,
+    now: Option<&ApiKey>,
+    at: Timestamp,
+    after: Timestamp,
+    date: impl Fn(Timestamp) -> String,
+) -> Vec<KeyChangeView> {
+    let Some(key) = now else {
+        return vec![view(was, ChangeKind::Removed, String::new(), at, after)];
+    };
+    let found = differences(was, key, &date).into_iter();
+    found.map(|(kind, detail)| view(key, kind, detail, at, after)).collect()
+}
+
+fn view(
+    key: &ApiKey,
+    kind: ChangeKind,
+    detail: String,
+    at: Timestamp,
+    after: Timestamp,
+) -> KeyChangeView {
+    KeyChangeView {
+        kind,
+        uid: key.uid.as_str().to_owned(),
+        name: key.name.clone(),
+        owner: key.owner_name.clone(),
+        detail,
+        by: None,
+        at: at.as_millisecond(),
+        after: after.as_millisecond(),
+    }
+}
+
+fn ends(key: &ApiKey, date: impl Fn(Timestamp) -> String) -> String {
+    key.expires.map_or_else(|| "never ends".to_owned(), |at| format!("ends {}", date(at)))
+}
+
+fn differences(
+    was: &ApiKey,
+    key: &ApiKey,
+    date: &impl Fn(Timestamp) -> String,
+) -> Vec<(ChangeKind, String)> {
+    let mut found = Vec::new();
+    if key.active && !was.active {
+        found.push((ChangeKind::Reactivated, ends(key, date)));
+    }
+    match (was.expires, key.expires) {
+        (Some(_), None) => found.push((ChangeKind::MadeNeverEnding, String::new())),
+        (Some(then), Some(now)) if now > then => {
+            let detail = format!("ends {} instead of {}", date(now), date(then));
+            found.push((ChangeKind::Extended, detail));
+        }
+        _ => {}
     }
     found
 }

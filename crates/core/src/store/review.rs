@@ -82,6 +82,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut open = self.lock();
         let step = open.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // What came together is told together, however much it is.
+        let kept = KEPT.max(changes.len());
         for change in changes {
             let (record, sum) = packed(change)?;
             step.execute(
@@ -92,7 +94,7 @@ impl Store {
         step.execute(
             "DELETE FROM key_change WHERE connection = ?1 AND (at < ?2 OR id NOT IN (
                 SELECT id FROM key_change WHERE connection = ?1 ORDER BY id DESC LIMIT ?3))",
-            params![connection, forget_before, i64::try_from(KEPT).unwrap_or(i64::MAX)],
+            params![connection, forget_before, i64::try_from(kept).unwrap_or(i64::MAX)],
         )?;
         Ok(step.commit()?)
     }
@@ -217,6 +219,12 @@ mod tests {
         assert_eq!(store.changes("c1").unwrap(), [change(3), change(2)]);
         let many: Vec<_> = (10..10 + KEPT as i64 + 5).map(change).collect();
         store.put_changes("c1", &many, 0).unwrap();
+        assert_eq!(
+            store.changes("c1").unwrap().len(),
+            many.len(),
+            "none of those that came at once"
+        );
+        store.put_changes("c1", &[change(5)], 0).unwrap();
         assert_eq!(store.changes("c1").unwrap().len(), KEPT);
         assert_eq!(store.changes("c2").unwrap().len(), 1, "the other connection's stay");
         let named = KeyChangeView { by: Some("Ana".into()), ..change(9) };

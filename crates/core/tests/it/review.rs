@@ -10,6 +10,7 @@ use palette_keys_core::keys::edit::{EditBase, EditRequest};
 use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::renew::RenewRequest;
 use palette_keys_core::keys::{KeyRequest, OwnerState};
+use palette_keys_core::outbox::{OutboxAction, OutboxAddRequest};
 use palette_keys_core::review::accepted::{AcceptRequest, TakeBackRequest};
 use palette_keys_core::review::changes::ChangeKind;
 use palette_keys_core::review::findings::{FindingView, Rule, Severity};
@@ -132,8 +133,10 @@ async fn who_came_after_the_people_were_read_is_not_gone() {
     desk.list(true).await;
     assert_eq!(state().await, Some(OwnerState::Unknown));
     assert_eq!(of(&review(&desk).await, Rule::OwnerGone)[0].keys.len(), before);
-    // They answer the next time, whenever that is, and Kim is not among them.
+    // They answer the next time, whenever that is, and Kim is not among them. The server's clock is
+    // known to a second.
     desk.sim.clear_faults();
+    desk.sim.advance_seconds(3);
     desk.list(true).await;
     assert_eq!(state().await, Some(OwnerState::Gone));
     assert_eq!(of(&review(&desk).await, Rule::OwnerGone)[0].keys.len(), before + 1);
@@ -411,6 +414,66 @@ async fn a_list_that_comes_while_this_app_changes_keys_does_not_take_it_for_anot
     desk.list(true).await;
     let changes = review(&desk).await.changes;
     assert!(matches!(&*changes, [one] if one.kind == ChangeKind::MadeNeverEnding), "{changes:?}");
+}
+
+#[tokio::test]
+async fn what_others_did_to_a_key_that_is_read_by_itself_is_told_as_well() {
+    let desk = Desk::admin().await;
+    desk.list(true).await;
+    let uid = |name: &str| desk.sim.key_named(name).unwrap().uid;
+    let (opened, renewed, gone) = (uid("leaked-in-slack"), uid("cost-dashboard"), uid("demo-day"));
+    desk.sim.edit_key_directly(&opened, |key| key.active = true);
+    desk.sim.edit_key_directly(&renewed, |key| key.expiry = None);
+    desk.sim.remove_key(&gone);
+
+    // Opened to be edited, renewed, and asked for to be deleted: each reads the key before.
+    let asked = |uid: &str| KeyRequest { connection: desk.connection.clone(), uid: uid.into() };
+    desk.keys.read_key(asked(&opened)).await.unwrap();
+    let renew = RenewRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        uid: renewed.clone(),
+        expiry: ExpiryChoice::Days { days: 90 },
+    };
+    desk.keys.renew_key(renew).await.unwrap();
+    assert!(desk.keys.reactivate_key(desk.act(&gone)).await.is_err());
+    let told = async || {
+        let changes = review(&desk).await.changes.into_iter();
+        let mut told: Vec<_> = changes.map(|each| (each.name, each.kind)).collect();
+        told.sort_by(|a, b| a.0.cmp(&b.0));
+        told
+    };
+    let expected = [
+        ("cost-dashboard".to_owned(), ChangeKind::MadeNeverEnding),
+        ("demo-day".to_owned(), ChangeKind::Removed),
+        ("leaked-in-slack".to_owned(), ChangeKind::Reactivated),
+    ];
+    assert_eq!(told().await, expected);
+    desk.list(true).await;
+    assert_eq!(told().await, expected, "and once");
+
+    // What this app does itself is none of it, deletions and their confirmation included.
+    desk.keys.revoke_key(desk.act(&opened)).await.unwrap();
+    desk.keys.reactivate_key(desk.act(&opened)).await.unwrap();
+    let add = OutboxAddRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        action: OutboxAction::Delete,
+        uids: vec![opened.clone()],
+    };
+    desk.keys.add_to_outbox(add).await.unwrap();
+    desk.drained().await;
+    desk.list(true).await;
+    assert_eq!(told().await, expected);
+    // Who did it is asked, also of these.
+    let named = async || review(&desk).await.changes.iter().any(|change| change.by.is_some());
+    for _ in 0..100 {
+        if named().await {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(named().await);
 }
 
 #[tokio::test]
