@@ -239,6 +239,10 @@ async fn a_pile_up_is_spread_after_each_new_end_was_shown() {
     let (first, last) = (days.first().expect("a day"), days.last().expect("a day"));
     assert!(last.since(*first).expect("days").get_days() <= 14, "{days:?}");
     figure.words(containing("20 end on")).wait_gone().await;
+
+    page.role("button", "Undo").click().await;
+    scene.told(&format!("Put back the end of {moved} keys.")).await;
+    assert_eq!(days_of(&scene, "pile-").len(), 1, "as it was");
 }
 
 /// Opens a file in the desktop's own dialog.

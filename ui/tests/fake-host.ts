@@ -757,7 +757,9 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
           const problem = fault({ code: "forbidden", message: "You may not." });
           view.failed.push({ uid, name: before.name, problem });
         } else {
-          const end = act.kind === "renew" ? endOf(act.expiry) : before.expires;
+          const planned = act.kind === "move" ? act.ends.find((each) => each.uid === uid) : null;
+          const end =
+            act.kind === "renew" ? endOf(act.expiry) : planned ? planned.after : before.expires;
           const back = act.kind === "reactivate" || (act.kind === "renew" && act.reactivate);
           const old = act.kind === "restore" ? act.ends.find((each) => each.uid === uid) : null;
           view.changed.push(
@@ -766,7 +768,8 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
               ...(back ? { status: "active" as const } : {}),
             }),
           );
-          if (act.kind === "renew") view.ends.push({ uid, before: before.expires, after: end });
+          if (act.kind === "renew" || planned)
+            view.ends.push({ uid, before: before.expires, after: end });
         }
         const stopping = runs.some((each) => each.opId === opId && each.stopping);
         tell({ done: run.done + 1, failed: view.failed.length, stopping });

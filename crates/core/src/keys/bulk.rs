@@ -1,4 +1,4 @@
-//! Bulk: renew or re-activate many keys, a few at a time.
+//! Bulk: renew, re-activate or move the ends of many keys, a few at a time.
 //!
 //! Revoking and deleting many goes through the outbox, because it has to happen whatever becomes of
 //! this app. What is here can be left half done: every key either has its change, confirmed by the
@@ -87,6 +87,12 @@ pub enum BulkAct {
     },
     /// Put back into service.
     Reactivate,
+    /// Each gets its own new end (`after`), unless it has not the end any more that it had when this
+    /// was planned (`before`).
+    Move {
+        /// The ends, in any order.
+        ends: Vec<BulkEnd>,
+    },
     /// Undo a renewal: each gets the end it had, unless somebody moved it since.
     Restore {
         /// The ends, in any order.
@@ -236,6 +242,7 @@ impl Run {
 enum Step {
     Renew { to: Timestamp, reactivate: bool },
     Reactivate,
+    Move(Arc<BTreeMap<String, BulkEnd>>),
     Restore(Arc<BTreeMap<String, BulkEnd>>),
 }
 
@@ -273,9 +280,8 @@ pub(crate) async fn run(
             Step::Renew { to, reactivate: *reactivate }
         }
         BulkAct::Reactivate => Step::Reactivate,
-        BulkAct::Restore { ends } => {
-            Step::Restore(Arc::new(ends.iter().map(|end| (end.uid.clone(), end.clone())).collect()))
-        }
+        BulkAct::Move { ends } => Step::Move(by_uid(ends)),
+        BulkAct::Restore { ends } => Step::Restore(by_uid(ends)),
     };
     let of = waiting.len();
     let all = in_words(ports, &step, of);
@@ -368,6 +374,10 @@ pub(crate) async fn run(
     Ok(outcome)
 }
 
+fn by_uid(ends: &[BulkEnd]) -> Arc<BTreeMap<String, BulkEnd>> {
+    Arc::new(ends.iter().map(|end| (end.uid.clone(), end.clone())).collect())
+}
+
 async fn one(ports: &Arc<Ports>, live: &Arc<Live>, uid: &KeyUid, step: &Step) -> Ended {
     // The window leaves these out and says so; this holds whatever it sends.
     if let Some(why) = left_out(ports, live, uid) {
@@ -379,6 +389,7 @@ async fn one(ports: &Arc<Ports>, live: &Arc<Live>, uid: &KeyUid, step: &Step) ->
             .await
             .map(|view| Ended::Changed(Box::new(view.key), None))
             .map_err(Failure::from),
+        Step::Move(ends) => moved(ports, live, uid, ends.get(uid.as_str())).await,
         Step::Restore(ends) => restored(ports, live, uid, ends.get(uid.as_str())).await,
     };
     ended.unwrap_or_else(Ended::Failed)
@@ -418,6 +429,26 @@ async fn renewed(
             ..problem
         }),
     }
+}
+
+/// As planned, if it is still as it was then: an end that its owner moved meanwhile is theirs.
+async fn moved(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+    uid: &KeyUid,
+    end: Option<&BulkEnd>,
+) -> Result<Ended, Failure> {
+    let planned = end.and_then(|end| Some((end, Timestamp::from_millisecond(end.after?).ok()?)));
+    let Some((end, to)) = planned else { return Ok(Ended::Skipped(BulkSkip::ChangedSince)) };
+    let client = live.signed_in(ports).await?;
+    let now = edit::read_for_change(ports, live, &client, uid).await.map_err(Failure::from)?;
+    if now.expires.map(Timestamp::as_millisecond) != end.before {
+        live.patch(ports, uid, Some(&now));
+        return Ok(Ended::Skipped(BulkSkip::ChangedSince));
+    }
+    edit::allowed(ports, &client, to)?;
+    let moved = renew::renew_to(ports, live, uid, Some(to)).await?;
+    Ok(Ended::Changed(Box::new(moved.key), Some(end.clone())))
 }
 
 async fn restored(
@@ -473,7 +504,7 @@ fn needs_a_person(code: ErrorCode) -> bool {
 
 fn act_of(step: &Step) -> Act {
     match step {
-        Step::Renew { .. } | Step::Restore(_) => Act::Renew,
+        Step::Renew { .. } | Step::Move(_) | Step::Restore(_) => Act::Renew,
         Step::Reactivate => Act::Reactivate,
     }
 }
@@ -487,6 +518,7 @@ fn in_words(ports: &Ports, step: &Step, of: usize) -> String {
             format!("{keys}: new end {end}{also}")
         }
         Step::Reactivate => format!("{keys}: active again"),
+        Step::Move(_) => format!("{keys}: spread over two weeks, each with an end of its own"),
         Step::Restore(_) => format!("{keys}: the ends they had before"),
     }
 }

@@ -156,6 +156,16 @@ pub(crate) fn resolved(
     expiry::resolve(choice, client.server_now(), &zone, longest).map(|end| end.at)
 }
 
+/// Whether a key may get this end, by the server's clock, the settings and the policy.
+pub(crate) fn allowed(
+    ports: &Ports,
+    client: &PaletteClient,
+    end: Timestamp,
+) -> Result<(), ExpiryError> {
+    let local = expiry::local_text(end, &ports.clock.time_zone());
+    expiry::allowed(end, client.server_now(), &local, ports.longest_life())
+}
+
 /// The key as it is on the server now.
 pub(crate) async fn read_for_change(
     ports: &Arc<Ports>,

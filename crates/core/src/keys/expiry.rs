@@ -121,6 +121,30 @@ pub struct Expiry {
     pub view: ExpiryView,
 }
 
+/// Whether a key may end then: not in the past, not ever so late, and not beyond the longest allowed
+/// life. `local` is the instant in words.
+pub(crate) fn allowed(
+    at: Timestamp,
+    now: Timestamp,
+    local: &str,
+    longest_days: Option<u32>,
+) -> Result<(), ExpiryError> {
+    let local = || local.to_owned();
+    if at <= now {
+        return Err(ExpiryError::Past(local()));
+    }
+    let life = at.duration_since(now);
+    if life > DAY * i32::try_from(LONGEST_DAYS).unwrap_or(i32::MAX) {
+        return Err(ExpiryError::TooFar(local()));
+    }
+    match longest_days {
+        Some(days) if life > DAY * i32::try_from(days).unwrap_or(i32::MAX) => {
+            Err(ExpiryError::BeyondPolicy { end: local(), days })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Resolves a choice.
 ///
 /// `now` is the server's time: a preset counts from it and a typed end must lie after it, whatever
@@ -144,18 +168,8 @@ pub fn resolve(
     };
     let at = whole_milliseconds(at);
     let local = format!("{}{note}", local_text(at, zone));
-    if at <= now {
-        return Err(ExpiryError::Past(local));
-    }
+    allowed(at, now, &local, longest_days)?;
     let life = at.duration_since(now);
-    if life > DAY * i32::try_from(LONGEST_DAYS).unwrap_or(i32::MAX) {
-        return Err(ExpiryError::TooFar(local));
-    }
-    if let Some(days) = longest_days
-        && life > DAY * i32::try_from(days).unwrap_or(i32::MAX)
-    {
-        return Err(ExpiryError::BeyondPolicy { end: local, days });
-    }
     let view = ExpiryView {
         at: at.as_millisecond(),
         local,

@@ -4,9 +4,12 @@ use crate::desk::{Desk, op};
 use jiff::SignedDuration;
 use palette_keys_core::ErrorCode;
 use palette_keys_core::keys::activity::{Act, ActState, ActivityView};
-use palette_keys_core::keys::bulk::{BulkAct, BulkRequest, BulkSkip, BulkStopRequest, BulkView};
+use palette_keys_core::keys::bulk::{
+    BulkAct, BulkEnd, BulkRequest, BulkSkip, BulkStopRequest, BulkView,
+};
 use palette_keys_core::keys::expiry::ExpiryChoice;
 use palette_keys_core::keys::{Flag, KeyView, Status};
+use palette_keys_core::settings::Settings;
 use palette_sim::{Fault, Matcher};
 use std::time::Duration;
 
@@ -221,6 +224,42 @@ async fn a_renewal_is_undone_but_not_over_somebody_elses_change_nor_into_the_pas
         assert_eq!(now, key.expires, "{}", key.name);
     }
     assert_eq!(desk.sim.key(&keys[1].uid).unwrap().expiry, Some(other));
+}
+
+#[tokio::test]
+async fn ends_are_moved_as_planned_not_over_somebody_elses_change_nor_beyond_the_policy() {
+    let desk = Desk::admin().await;
+    let keys = keys(&desk, |key| works(key) && key.expires.is_some(), 4).await;
+    let in_days =
+        |days: i64| (desk.sim.now() + SignedDuration::from_hours(24 * days)).as_millisecond();
+    let ends: Vec<BulkEnd> = keys
+        .iter()
+        .zip([20, 21, 22, 400])
+        .map(|(key, days)| BulkEnd {
+            uid: key.uid.clone(),
+            before: key.expires,
+            after: Some(in_days(days)),
+        })
+        .collect();
+    let other = desk.sim.now() + SignedDuration::from_hours(24 * 9);
+    desk.sim.edit_key_directly(&keys[1].uid, |key| key.expiry = Some(other));
+    let settings = Settings { longest_life_days: Some(365), ..desk.keys.settings() };
+    desk.keys.save_settings(settings).unwrap();
+    let act = BulkAct::Move { ends: ends.clone() };
+    let view = desk.keys.bulk(request(&desk, &keys, act)).await.unwrap();
+    accounted(&view, 4);
+    let now = |key: &KeyView| desk.sim.key(&key.uid).unwrap().expiry.map(|at| at.as_millisecond());
+    assert_eq!((now(&keys[0]), now(&keys[2])), (ends[0].after, ends[2].after));
+    assert!(matches!(&*view.skipped, [one] if one.why == BulkSkip::ChangedSince));
+    assert_eq!(now(&keys[1]), Some(other.as_millisecond()), "its owner's choice stays");
+    assert!(matches!(&*view.failed, [one] if one.problem.code == ErrorCode::ExpiryBeyondPolicy));
+    assert_eq!(now(&keys[3]), keys[3].expires);
+
+    // All of it can be taken back.
+    let restore = BulkAct::Restore { ends: view.ends.clone() };
+    let undone = desk.keys.bulk(request(&desk, &keys, restore)).await.unwrap();
+    assert_eq!(undone.changed.len(), 2, "{undone:?}");
+    assert_eq!((now(&keys[0]), now(&keys[2])), (keys[0].expires, keys[2].expires));
 }
 
 #[tokio::test]

@@ -73,10 +73,19 @@ const outboxWords: Record<OutboxAction, { doing: string; did: string; act: strin
 };
 
 /** The words of what core does to several keys. */
-const bulkWords: Record<BulkAct["kind"], { doing: string; did: string }> = {
-  renew: { doing: "Renewing", did: "Renewed" },
-  reactivate: { doing: "Re-activating", did: "Re-activated" },
-  restore: { doing: "Undoing the renewal of", did: "Put back the end of" },
+const bulkWords: Record<BulkAct["kind"], { doing: string; did: string; none: string }> = {
+  renew: { doing: "Renewing", did: "Renewed", none: "No key was renewed." },
+  reactivate: {
+    doing: "Re-activating",
+    did: "Re-activated",
+    none: "No key was re-activated.",
+  },
+  move: { doing: "Moving", did: "Moved the end of", none: "No end was moved." },
+  restore: {
+    doing: "Putting back the end of",
+    did: "Put back the end of",
+    none: "No end was put back.",
+  },
 };
 
 /** Why core left a key out. */
@@ -1117,25 +1126,11 @@ export class Keys {
     await this.#doAll({ kind: "renew", expiry, reactivate }, keys);
   }
 
-  /** Moves each end to its own time, one after the other, with a count in the list. */
+  /** Moves each end to its own time, as it was planned. */
   async moveEnds(moves: readonly MoveView[]): Promise<void> {
-    const { connection } = this;
-    const to = new Map(moves.map((move) => [move.uid, move]));
-    const keys = moves.flatMap(({ uid }) => this.find(uid) ?? []);
-    const move: Deed = async ({ uid }) => {
-      const { date, time } = to.get(uid) ?? { date: "", time: "" };
-      const expiry: ExpiryChoice = { kind: "at", date, time };
-      try {
-        this.put((await call("renew_key", { opId: newOpId(), connection, uid, expiry })).key);
-        return null;
-      } catch (thrown) {
-        return toFailure(thrown);
-      }
-    };
-    const outcome = await this.#each("Moving", keys, move, () => void this.moveEnds(moves));
-    if (!outcome) return;
-    this.#summarise("Moved the end of", "moved", keys.length, outcome);
-    await this.reload();
+    const ends = moves.map(({ uid, from, to }) => ({ uid, before: from, after: to }));
+    const uids = moves.map(({ uid }) => uid);
+    await this.#doAll({ kind: "move", ends }, this.#found(uids));
   }
 
   /** Changes one key. Rejects with a `CallError` for the dialog to show. */
@@ -1278,7 +1273,7 @@ export class Keys {
       view = await call("bulk_keys", { opId, connection, uids, act });
     } catch (thrown) {
       this.#sayProblem(
-        `No key was ${bulkWords[act.kind].did.toLowerCase()}.`,
+        bulkWords[act.kind].none,
         toFailure(thrown),
         () => void this.#doAll(act, this.#found(uids)),
       );
@@ -1339,7 +1334,8 @@ export class Keys {
       case "reactivate":
         return () => this.#undoAll("reactivate", changed);
       case "renew":
-        if (act.reactivate) return null;
+      case "move":
+        if (act.kind === "renew" && act.reactivate) return null;
         return () =>
           void this.#doAll({ kind: "restore", ends }, this.#found(ends.map(({ uid }) => uid)));
     }

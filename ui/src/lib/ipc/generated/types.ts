@@ -1526,7 +1526,11 @@ expiry: ExpiryChoice,
 /**
  * Put revoked ones back into service as well.
  */
-reactivate: boolean, } | { "kind": "reactivate" } | { "kind": "restore", 
+reactivate: boolean, } | { "kind": "reactivate" } | { "kind": "move", 
+/**
+ * The ends, in any order.
+ */
+ends: Array<BulkEnd>, } | { "kind": "restore", 
 /**
  * The ends, in any order.
  */
@@ -3078,7 +3082,7 @@ date: string,
  */
 time: string, 
 /**
- * The caller may not change it, or a roll has a say in its end: it stays.
+ * The caller may not change it, a roll has a say in its end, or it signs this app in: it stays.
  */
 fixed: boolean, };
 
