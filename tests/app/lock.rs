@@ -13,16 +13,11 @@ use palette_keys::{
     commands::NAMES,
     lock::{self, Doorman, Lock},
 };
-use palette_keys_core::{
-    ErrorCode, Failure, Secret,
-    keychain::{BoxFuture, EntryName, KeychainError, KeychainView, MemoryKeychain, SecretStore},
-    tray::TrayId,
-};
+use palette_keys_core::{ErrorCode, Failure, keychain::BoxFuture, tray::TrayId};
 use serde_json::{Value, json};
 use tauri::{Listener, Manager};
-use tokio::sync::Notify;
 
-use super::{Stage, call, create};
+use super::{Prompting, Stage, call, create};
 
 /// Somebody at the door who can be told what to say.
 #[derive(Clone, Default)]
@@ -131,55 +126,9 @@ fn only_who_is_recognised_unlocks_it_and_a_restart_does_not() {
     assert!(!lock::is_locked(app) && !keys.was_locked());
 }
 
-/// A keychain that asks its person before it gives a value, once told to.
-struct Asking {
-    inner: MemoryKeychain,
-    asks: AtomicBool,
-    asked: AtomicUsize,
-    answered: Notify,
-}
-
-impl SecretStore for Asking {
-    fn write(
-        &self,
-        entry: EntryName,
-        label: String,
-        value: Secret,
-    ) -> BoxFuture<'_, Result<(), KeychainError>> {
-        self.inner.write(entry, label, value)
-    }
-
-    fn read(&self, entry: EntryName) -> BoxFuture<'_, Result<Secret, KeychainError>> {
-        Box::pin(async move {
-            if self.asks.load(Ordering::Acquire) {
-                self.asked.fetch_add(1, Ordering::AcqRel);
-                self.answered.notified().await;
-            }
-            self.inner.read(entry).await
-        })
-    }
-
-    fn remove(&self, entry: EntryName) -> BoxFuture<'_, Result<bool, KeychainError>> {
-        self.inner.remove(entry)
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<(), KeychainError>> {
-        self.inner.probe()
-    }
-
-    fn view(&self) -> BoxFuture<'_, KeychainView> {
-        self.inner.view()
-    }
-}
-
 #[test]
 fn a_value_that_the_keychain_gives_behind_the_lock_goes_nowhere() {
-    let keychain = Arc::new(Asking {
-        inner: MemoryKeychain::new(),
-        asks: AtomicBool::new(false),
-        asked: AtomicUsize::new(0),
-        answered: Notify::new(),
-    });
+    let keychain = Arc::new(Prompting::default());
     let stage = Stage::with_keychain(keychain.clone());
     palette_keys::windows::open_main(stage.app.handle(), Default::default()).expect("a window");
     let connection = stage.connect();
@@ -189,7 +138,7 @@ fn a_value_that_the_keychain_gives_behind_the_lock_goes_nowhere() {
     let kept = json!({ "opId": "kept", "held": "create-1", "finish": "kept" });
     call(&stage.main(), "finish_held", kept).expect("it is kept");
     let source = json!({ "kind": "stored", "connection": connection, "uid": uid });
-    keychain.asks.store(true, Ordering::Release);
+    keychain.prompts.store(true, Ordering::Release);
     let copy = json!({ "source": source, "shape": "value" });
     for (round, (command, request)) in
         [("copy_value", copy), ("reveal_value", source)].into_iter().enumerate()

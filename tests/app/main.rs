@@ -12,13 +12,16 @@
 mod lock;
 mod tray;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use palette_keys::{commands, desk::Desk};
 use palette_keys_core::{
-    PaletteKeys,
+    PaletteKeys, Secret,
     clock::SystemClock,
-    keychain::{MemoryKeychain, SecretStore},
+    keychain::{BoxFuture, EntryName, KeychainError, KeychainView, MemoryKeychain, SecretStore},
     palette_keys::Parts,
     store::Store,
 };
@@ -30,6 +33,7 @@ use tauri::{
     test::{INVOKE_KEY, MockRuntime, get_ipc_response, mock_builder},
     webview::InvokeRequest,
 };
+use tokio::sync::Notify;
 
 /// An app without a screen, in a home of its own.
 struct Stage {
@@ -99,6 +103,55 @@ impl Stage {
             "name": "", "colour": "indigo", "caCertificate": null,
             "proxy": { "kind": "none" }, "inMemoryOnly": false,
         })
+    }
+}
+
+/// A keychain that prompts its person before each answer, once told to: whoever asks waits until
+/// [`Prompting::answered`], for ever if need be.
+#[derive(Default)]
+struct Prompting {
+    memory: MemoryKeychain,
+    prompts: AtomicBool,
+    asked: AtomicUsize,
+    answered: Notify,
+}
+
+impl Prompting {
+    fn answer<'a, T: Send + 'a>(&'a self, answer: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+        Box::pin(async move {
+            if self.prompts.load(Ordering::Acquire) {
+                self.asked.fetch_add(1, Ordering::AcqRel);
+                self.answered.notified().await;
+            }
+            answer.await
+        })
+    }
+}
+
+impl SecretStore for Prompting {
+    fn write(
+        &self,
+        entry: EntryName,
+        label: String,
+        value: Secret,
+    ) -> BoxFuture<'_, Result<(), KeychainError>> {
+        self.answer(self.memory.write(entry, label, value))
+    }
+
+    fn read(&self, entry: EntryName) -> BoxFuture<'_, Result<Secret, KeychainError>> {
+        self.answer(self.memory.read(entry))
+    }
+
+    fn remove(&self, entry: EntryName) -> BoxFuture<'_, Result<bool, KeychainError>> {
+        self.answer(self.memory.remove(entry))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), KeychainError>> {
+        self.answer(self.memory.probe())
+    }
+
+    fn view(&self) -> BoxFuture<'_, KeychainView> {
+        self.memory.view()
     }
 }
 

@@ -16,8 +16,8 @@ use palette_keys::{
     views::{PauseRequest, QuitRequest},
 };
 use palette_keys_core::{
-    Failure, Secret,
-    keychain::{BoxFuture, EntryName, KeychainError, KeychainView, MemoryKeychain, SecretStore},
+    Failure,
+    keychain::{MemoryKeychain, SecretStore},
     keys::list::ListRequest,
     tray::{TrayId, TrayItem},
 };
@@ -25,7 +25,7 @@ use palette_sim::{Fault, Matcher, NewKey};
 use serde_json::{Value, json};
 use tauri::{Listener, Manager};
 
-use super::{Stage, call, create};
+use super::{Prompting, Stage, call, create};
 
 /// Notices that are only written down.
 #[derive(Clone, Default)]
@@ -402,49 +402,6 @@ fn a_dead_server_keeps_no_click_waiting_for_the_menu() {
     stage.sim.clear_faults();
 }
 
-/// A keychain whose prompt is not answered any more.
-#[derive(Default)]
-struct Prompting {
-    memory: MemoryKeychain,
-    unanswered: AtomicBool,
-}
-
-impl Prompting {
-    fn answer<'a, T: Send + 'a>(&self, answer: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
-        match self.unanswered.load(Ordering::Acquire) {
-            true => Box::pin(std::future::pending()),
-            false => answer,
-        }
-    }
-}
-
-impl SecretStore for Prompting {
-    fn write(
-        &self,
-        entry: EntryName,
-        label: String,
-        value: Secret,
-    ) -> BoxFuture<'_, Result<(), KeychainError>> {
-        self.answer(self.memory.write(entry, label, value))
-    }
-
-    fn read(&self, entry: EntryName) -> BoxFuture<'_, Result<Secret, KeychainError>> {
-        self.answer(self.memory.read(entry))
-    }
-
-    fn remove(&self, entry: EntryName) -> BoxFuture<'_, Result<bool, KeychainError>> {
-        self.answer(self.memory.remove(entry))
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<(), KeychainError>> {
-        self.answer(self.memory.probe())
-    }
-
-    fn view(&self) -> BoxFuture<'_, KeychainView> {
-        self.memory.view()
-    }
-}
-
 /// trust.md check 37, without a screen.
 #[test]
 fn an_unanswered_prompt_holds_up_neither_menu_nor_revocation_nor_quitting() {
@@ -455,7 +412,7 @@ fn an_unanswered_prompt_holds_up_neither_menu_nor_revocation_nor_quitting() {
     tauri::async_runtime::block_on(keys.create_key(request)).expect("a key");
     let leaked = stage.add_own("leaked");
     stage.refresh(&connection);
-    keychain.unanswered.store(true, Ordering::Release);
+    keychain.prompts.store(true, Ordering::Release);
 
     let begun = std::time::Instant::now();
     let menu = acts(&stage.menu());

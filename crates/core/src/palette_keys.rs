@@ -186,7 +186,7 @@ impl Connections {
         let mut all = lock(&self.all);
         match all.iter().position(|known| known.id() == live.id()) {
             Some(place) if Arc::ptr_eq(&all[place], &live) => {}
-            Some(place) => std::mem::replace(&mut all[place], live).is_gone(),
+            Some(place) => std::mem::replace(&mut all[place], live).retire(),
             None => all.push(live),
         }
         all.sort_by_key(|live| live.record().position);

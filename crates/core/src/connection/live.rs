@@ -237,7 +237,7 @@ impl Live {
     }
 
     /// Another is in its place: nothing is remembered of this one any more.
-    pub(crate) fn is_gone(&self) {
+    pub(crate) fn retire(&self) {
         *lock(&self.removed) = true;
     }
 

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     ErrorCode, Failure,
+    api::PaletteClient,
     connection::live::{Live, key_uid},
     once::lock,
     palette_keys::Change,
@@ -441,9 +442,7 @@ async fn moved(
     let planned = end.and_then(|end| Some((end, Timestamp::from_millisecond(end.after?).ok()?)));
     let Some((end, to)) = planned else { return Ok(Ended::Skipped(BulkSkip::ChangedSince)) };
     let client = live.signed_in(ports).await?;
-    let now = edit::read_for_change(ports, live, &client, uid).await.map_err(Failure::from)?;
-    if now.expires.map(Timestamp::as_millisecond) != end.before {
-        live.patch(ports, uid, Some(&now));
+    if !still_ends(ports, live, &client, uid, end.before).await? {
         return Ok(Ended::Skipped(BulkSkip::ChangedSince));
     }
     edit::allowed(ports, &client, to)?;
@@ -459,9 +458,7 @@ async fn restored(
 ) -> Result<Ended, Failure> {
     let Some(end) = end else { return Ok(Ended::Skipped(BulkSkip::ChangedSince)) };
     let client = live.signed_in(ports).await?;
-    let now = edit::read_for_change(ports, live, &client, uid).await.map_err(Failure::from)?;
-    if now.expires.map(Timestamp::as_millisecond) != end.after {
-        live.patch(ports, uid, Some(&now));
+    if !still_ends(ports, live, &client, uid, end.after).await? {
         return Ok(Ended::Skipped(BulkSkip::ChangedSince));
     }
     let before = end.before.and_then(|before| Timestamp::from_millisecond(before).ok());
@@ -470,6 +467,22 @@ async fn restored(
     }
     let moved = renew::renew_to(ports, live, uid, before).await?;
     Ok(Ended::Changed(Box::new(moved.key), None))
+}
+
+/// Whether the key has this end on the server; one that somebody moved is shown as it is now.
+async fn still_ends(
+    ports: &Arc<Ports>,
+    live: &Arc<Live>,
+    client: &PaletteClient,
+    uid: &KeyUid,
+    end: Option<i64>,
+) -> Result<bool, Failure> {
+    let now = edit::read_for_change(ports, live, client, uid).await?;
+    let is_so = now.expires.map(Timestamp::as_millisecond) == end;
+    if !is_so {
+        live.patch(ports, uid, Some(&now));
+    }
+    Ok(is_so)
 }
 
 /// The server could not be asked.

@@ -40,6 +40,20 @@ fn signs_in(desk: &Desk, uid: &str) {
     desk.keys.change_sign_in(request).unwrap();
 }
 
+/// The roll of a key that signs the app in, which is said of it first.
+async fn roll_of_sign_in(desk: &Desk, uid: &str, name: &str) -> RollRequest {
+    desk.list(true).await;
+    signs_in(desk, uid);
+    RollRequest {
+        op_id: op(),
+        connection: desk.connection.clone(),
+        uid: uid.into(),
+        name: name.into(),
+        expiry: ExpiryChoice::Days { days: 30 },
+        grace: Grace::Day,
+    }
+}
+
 /// So much later does the next request of this kind get its answer.
 fn is_late(desk: &Desk, method: &str) {
     desk.sim.set_fault(Matcher::on(method, KEYS), Fault::DelayMs(400), Some(1));
@@ -145,16 +159,7 @@ async fn what_the_old_credential_hears_is_not_said_of_the_new_one() {
 async fn a_roll_leaves_the_key_that_somebody_signs_in_with_meanwhile() {
     let mut desk = Desk::admin().await;
     let (mine, other) = (desk.sim.admin().api_key_uid, other_key(&desk));
-    desk.list(true).await;
-    signs_in(&desk, &mine);
-    let request = RollRequest {
-        op_id: op(),
-        connection: desk.connection.clone(),
-        uid: mine.clone(),
-        name: "rolled meanwhile".into(),
-        expiry: ExpiryChoice::Days { days: 30 },
-        grace: Grace::Day,
-    };
+    let request = roll_of_sign_in(&desk, &mine, "rolled meanwhile").await;
     let tried = Matcher::on("GET", "/v1/users/info");
     desk.sim.set_fault(tried, Fault::DelayMs(400), Some(1));
     desk.sim.clear_requests();
@@ -191,16 +196,7 @@ async fn a_roll_leaves_the_key_that_somebody_signs_in_with_meanwhile() {
 async fn a_roll_that_is_cancelled_leaves_the_key_that_somebody_signed_in_with_after_it() {
     let mut desk = Desk::admin().await;
     let (mine, other) = (desk.sim.admin().api_key_uid, other_key(&desk));
-    desk.list(true).await;
-    signs_in(&desk, &mine);
-    let request = RollRequest {
-        op_id: op(),
-        connection: desk.connection.clone(),
-        uid: mine.clone(),
-        name: "rolled before".into(),
-        expiry: ExpiryChoice::Days { days: 30 },
-        grace: Grace::Day,
-    };
+    let request = roll_of_sign_in(&desk, &mine, "rolled before").await;
     let roll = desk.keys.roll_key(request).await.unwrap().roll.expect("it goes on");
     desk.keys.sign_in(again(&desk, &other)).await.unwrap();
     signs_in(&desk, &other.uid);
