@@ -107,6 +107,39 @@ async fn a_key_that_the_search_hides_is_led_back_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_focus_goes_to_the_list_when_what_had_it_is_gone() {
+    let scene = Scene::admin().await;
+    let page = &scene.page;
+    let has_focus = async |name: &str| {
+        let row = page.role("row", containing(&format!("Select {name} ")));
+        row.wait_focused().await;
+    };
+    // Revoking an own key asks nothing, and its button is another one then.
+    let details = scene.look_at("ci-prod").await;
+    details.role("button", "Revoke").click().await;
+    details.role("button", "Re-activate").wait().await;
+    has_focus("ci-prod").await;
+
+    page.role("checkbox", "Select ci-prod").click().await;
+    page.role("button", "Clear selection").click().await;
+    has_focus("ci-prod").await;
+
+    // A finding that leads here leaves its button behind.
+    page.role("link", "Review").click().await;
+    page.role("button", containing("Revoke all 2")).click().await;
+    page.words("2 keys of people who are gone").wait().await;
+    eventually("the first of them has the focus", async || {
+        let role = page.evaluate("return document.activeElement.role").await;
+        (role == "row").then_some(())
+    })
+    .await;
+    page.press("Escape").await;
+    page.role("toolbar", "Selection").wait_gone().await;
+    page.press("Escape").await;
+    wait_listed(&scene, "all of them", scene.sim().keys().len()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_view_counts_and_shows_its_keys() {
     let scene = Scene::admin().await;
     scene.create_stored("kept-here").await;
