@@ -318,6 +318,9 @@ pub fn flags_of(key: &ApiKey, owner: OwnerState, lens: &Lens<'_>) -> Vec<Flag> {
     .collect()
 }
 
+/// The server's clock is known from a date in whole seconds.
+const CLOCK_KNOWN_TO: SignedDuration = SignedDuration::from_secs(1);
+
 /// What is known of a key's owner. Without people nothing is claimed, but of the caller, who is
 /// signed in (fact sheet §3.6 \[INF\]: an owner who is not in the user list is gone). An owner who is not
 /// in a list of people from before the key was made may have come since.
@@ -333,7 +336,8 @@ pub fn owner_state_of(key: &ApiKey, lens: &Lens<'_>) -> OwnerState {
         Some(None) => OwnerState::Unknown,
         None => {
             let made = created_of(key);
-            let is_newer = lens.people_as_of.is_some_and(|read| made.is_some_and(|at| at > read));
+            let read = lens.people_as_of.map(|at| at.checked_add(CLOCK_KNOWN_TO).unwrap_or(at));
+            let is_newer = read.is_some_and(|read| made.is_some_and(|at| at > read));
             if is_newer { OwnerState::Unknown } else { OwnerState::Gone }
         }
     }
@@ -550,8 +554,8 @@ pub(crate) mod tests {
         let read = Some(time("2026-11-23T11:00:00Z"));
         let lens = Lens { people_as_of: read, ..with(Some(people)) };
         for (made, expected) in [
-            ("2026-11-23T11:00:00Z", OwnerState::Gone),
-            ("2026-11-23T11:00:01Z", OwnerState::Unknown),
+            ("2026-11-23T11:00:01Z", OwnerState::Gone),
+            ("2026-11-23T11:00:01.001Z", OwnerState::Unknown),
         ] {
             let subject = ApiKey { created: Some(time(made)), ..key("k", "left") };
             assert_eq!(owner_state_of(&subject, &lens), expected, "{made}");

@@ -217,7 +217,7 @@ mod inside {
                 .unwrap();
             let password = (session, Vec::<u8>::new(), PASSWORD.as_bytes().to_vec(), "text/plain");
             let _: () = at("org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface")
-                .call("UnlockWithMasterPassword", &(default_collection().unwrap(), password))
+                .call("UnlockWithMasterPassword", &(collection(), password))
                 .unwrap();
             assert!(!is_locked());
         })
@@ -265,9 +265,21 @@ mod inside {
         })
     }
 
+    /// The default collection. gnome-keyring may not name it for a moment after it wrote to it.
+    fn collection() -> zbus::zvariant::OwnedObjectPath {
+        let began = Instant::now();
+        loop {
+            if let Some(path) = default_collection() {
+                return path;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "no default collection in 20 s");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
     fn is_locked() -> bool {
         apart(|| {
-            let path = default_collection().unwrap();
+            let path = collection();
             secrets(path.as_str(), "org.freedesktop.Secret.Collection")
                 .get_property("Locked")
                 .unwrap()
@@ -277,7 +289,7 @@ mod inside {
     fn lock() {
         apart(|| {
             let service = secrets(SECRETS, "org.freedesktop.Secret.Service");
-            let paths = vec![default_collection().unwrap()];
+            let paths = vec![collection()];
             let _: (Vec<zbus::zvariant::OwnedObjectPath>, zbus::zvariant::OwnedObjectPath) =
                 service.call("Lock", &(paths,)).unwrap();
             assert!(is_locked());
